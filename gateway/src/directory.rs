@@ -1,0 +1,257 @@
+//! The directory as a gateway looks things up in it, and the task that keeps it current.
+//!
+//! A directory that came once is kept however long quota cannot be reached: who may call does not change by that.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use tokio_util::sync::CancellationToken;
+use weir_domain::directory::{Directory, KeyHash, ServiceEntry};
+use weir_domain::ids::{CallerKeyId, NodeId, PoolId};
+use weir_domain::policy::{Deployment, Model, Pool};
+use weir_domain::time::Timestamp;
+use weir_proto::codec::directory_from_wire;
+use weir_proto::governance::v1::WatchDirectoryRequest;
+use weir_proto::governance::v1::governance_service_client::GovernanceServiceClient;
+use weir_runtime::health::Component;
+
+use crate::quota::QuotaChannel;
+
+/// Waits between attempts to reach quota: short enough that a restart of it is hardly noticed.
+const RECONNECT_MIN: Duration = Duration::from_millis(50);
+const RECONNECT_MAX: Duration = Duration::from_secs(2);
+
+/// The directory that counts now; none before the first.
+pub(crate) type SharedDirectory = Arc<ArcSwapOption<Index>>;
+
+/// A directory, indexed.
+#[derive(Debug, Default)]
+pub(crate) struct Index {
+    keys: HashMap<KeyHash, Key>,
+    models: HashMap<Box<str>, Arc<ServedModel>>,
+    /// By the name that the upstream knows, for callers that use it.
+    deployments: HashMap<Box<str>, Arc<ServedModel>>,
+}
+
+#[derive(Debug)]
+struct Key {
+    caller: Caller,
+    expires: Option<Timestamp>,
+}
+
+/// Who calls.
+#[derive(Debug, Clone)]
+pub(crate) struct Caller {
+    pub(crate) key: CallerKeyId,
+    pub(crate) service: Arc<ServiceEntry>,
+}
+
+/// A model and where it is served.
+#[derive(Debug)]
+pub(crate) struct ServedModel {
+    pub(crate) pool: PoolId,
+    pub(crate) model: Model,
+    pub(crate) deployments: Vec<Deployment>,
+    turn: AtomicUsize,
+}
+
+impl ServedModel {
+    /// The deployments in turn: each call begins with the next one.
+    pub(crate) fn in_turn(&self) -> impl Iterator<Item = &Deployment> {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed) % self.deployments.len().max(1);
+        self.deployments[turn..].iter().chain(&self.deployments[..turn])
+    }
+}
+
+impl Index {
+    /// Indexes a directory. Keys of services that it does not know are left out.
+    pub(crate) fn new(directory: Directory) -> Self {
+        let mut index = Self::default();
+        for pool in &directory.pools {
+            index.add_pool(pool);
+        }
+        let services: HashMap<_, _> =
+            directory.services.into_iter().map(|entry| (entry.id.clone(), Arc::new(entry))).collect();
+        for key in directory.keys {
+            if let Some(service) = services.get(&key.service) {
+                let caller = Caller { key: key.id, service: Arc::clone(service) };
+                index.keys.insert(key.hash, Key { caller, expires: key.expires });
+            }
+        }
+        index
+    }
+
+    /// Who holds the key with this hash, if it is accepted now.
+    pub(crate) fn caller(&self, hash: &KeyHash, now: Timestamp) -> Option<&Caller> {
+        let key = self.keys.get(hash)?;
+        key.expires.is_none_or(|expires| now < expires).then_some(&key.caller)
+    }
+
+    /// The model that callers mean by a name: a model's own, or else that of a deployment.
+    pub(crate) fn model(&self, name: &str) -> Option<&Arc<ServedModel>> {
+        self.models.get(name).or_else(|| self.deployments.get(name))
+    }
+
+    /// The models that a service may use, by name.
+    pub(crate) fn models_of(&self, service: &ServiceEntry) -> Vec<&ServedModel> {
+        let mut usable: Vec<_> = self
+            .models
+            .values()
+            .map(Arc::as_ref)
+            .filter(|served| service.pools.contains(&served.pool))
+            .collect();
+        usable.sort_by(|a, b| a.model.name.cmp(&b.model.name));
+        usable
+    }
+
+    fn add_pool(&mut self, pool: &Pool) {
+        for model in &pool.models {
+            let deployments: Vec<Deployment> = pool
+                .deployments
+                .iter()
+                .filter(|deployment| deployment.model == model.name)
+                .cloned()
+                .collect();
+            let served = Arc::new(ServedModel {
+                pool: pool.id.clone(),
+                model: model.clone(),
+                turn: AtomicUsize::new(0),
+                deployments,
+            });
+            for deployment in &served.deployments {
+                self.deployments.entry(deployment.id.as_str().into()).or_insert_with(|| Arc::clone(&served));
+            }
+            self.models.insert(model.name.as_str().into(), served);
+        }
+    }
+}
+
+/// Follows the directory until shutdown.
+pub(crate) async fn follow(
+    quota: QuotaChannel,
+    node: NodeId,
+    directory: SharedDirectory,
+    health: Component,
+    shutdown: CancellationToken,
+) {
+    let following = async {
+        let mut pause = RECONNECT_MIN;
+        loop {
+            let result = follow_once(&quota, &node, &directory, &health, &mut pause).await;
+            let problem =
+                result.err().map_or("the stream ended".to_owned(), |status| status.message().to_owned());
+            tracing::warn!(%problem, "directory cannot be followed, trying again");
+            if directory.load().is_none() {
+                health.not_ready(format!("no directory from quota yet: {problem}"));
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(RECONNECT_MAX);
+        }
+    };
+    let _: Option<()> = shutdown.run_until_cancelled(following).await;
+}
+
+async fn follow_once(
+    quota: &QuotaChannel,
+    node: &NodeId,
+    directory: &SharedDirectory,
+    health: &Component,
+    pause: &mut Duration,
+) -> Result<(), tonic::Status> {
+    let mut client = GovernanceServiceClient::new(quota.clone());
+    let mut changes =
+        client.watch_directory(WatchDirectoryRequest { node: node.to_string() }).await?.into_inner();
+    while let Some(change) = changes.message().await? {
+        let change =
+            directory_from_wire(&change).map_err(|problem| tonic::Status::internal(problem.to_string()))?;
+        tracing::info!(version = change.version, keys = change.keys.len(), "directory received");
+        directory.store(Some(Arc::new(Index::new(change))));
+        *pause = RECONNECT_MIN;
+        health.ready();
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use weir_domain::amount::{Tokens, TokensPerMinute};
+    use weir_domain::directory::CallerKey;
+    use weir_domain::ids::{DeploymentId, ModelName, ServiceId, TeamId, UpstreamId};
+    use weir_domain::policy::Encoding;
+
+    /// Two pools: `chat` with `gpt-4o` on deployments `d-1` and `d-2`, `other` with `secret` on `d-3`. Service `bot` is in `chat`.
+    pub(crate) fn sample() -> Index {
+        let model = |name: &str| Model {
+            name: ModelName::try_new(name).unwrap(),
+            encoding: Encoding::O200kBase,
+            output_max: Tokens::new(1_000),
+        };
+        let deployment = |id: &str, model: &str| Deployment {
+            upstream: UpstreamId::try_new("u").unwrap(),
+            id: DeploymentId::try_new(id).unwrap(),
+            model: ModelName::try_new(model).unwrap(),
+        };
+        let pool = |id: &str, models, deployments| Pool {
+            id: PoolId::try_new(id).unwrap(),
+            capacity: TokensPerMinute::new(1),
+            models,
+            deployments,
+        };
+        let key = |id: &str, byte, expires| CallerKey {
+            id: CallerKeyId::try_new(id).unwrap(),
+            hash: KeyHash::new([byte; 32]),
+            service: ServiceId::try_new("bot").unwrap(),
+            expires,
+        };
+        Index::new(Directory {
+            version: 1,
+            pools: vec![
+                pool(
+                    "chat",
+                    vec![model("gpt-4o")],
+                    vec![deployment("d-1", "gpt-4o"), deployment("d-2", "gpt-4o")],
+                ),
+                pool("other", vec![model("secret")], vec![deployment("d-3", "secret")]),
+            ],
+            services: vec![ServiceEntry {
+                id: ServiceId::try_new("bot").unwrap(),
+                team: TeamId::try_new("team").unwrap(),
+                pools: vec![PoolId::try_new("chat").unwrap()],
+            }],
+            keys: vec![key("k-1", 1, None), key("k-2", 2, Some(Timestamp::from_secs(100)))],
+        })
+    }
+
+    #[test]
+    fn a_key_is_accepted_until_it_expires() {
+        let index = sample();
+        let caller =
+            |byte, secs| index.caller(&KeyHash::new([byte; 32]), Timestamp::from_secs(secs)).is_some();
+        assert!(caller(1, 1_000));
+        assert!(caller(2, 99));
+        assert!(!caller(2, 100));
+        assert!(!caller(3, 0));
+    }
+
+    #[test]
+    fn deployments_take_turns() {
+        let index = sample();
+        let served = index.model("gpt-4o").unwrap();
+        let first = || served.in_turn().next().unwrap().id.to_string();
+        assert_eq!([first(), first(), first()], ["d-1", "d-2", "d-1"]);
+        assert_eq!(served.in_turn().count(), 2);
+    }
+
+    #[test]
+    fn a_service_sees_the_models_it_may_use() {
+        let index = sample();
+        let caller = index.caller(&KeyHash::new([1; 32]), Timestamp::EPOCH).unwrap();
+        let names: Vec<_> =
+            index.models_of(&caller.service).iter().map(|served| served.model.name.to_string()).collect();
+        assert_eq!(names, ["gpt-4o"]);
+    }
+}

@@ -1,0 +1,128 @@
+//! Tells quota what was used, until it acknowledges or says that it never will; and gives back holds that were never used.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use tonic::Code;
+use weir_domain::amount::Tokens;
+use weir_domain::ids::{HoldId, PoolId, ServiceId};
+use weir_proto::quota::v1::admission_service_client::AdmissionServiceClient;
+use weir_proto::quota::v1::{ReleaseRequest, SettleRequest};
+
+use crate::attempt::Settlement;
+use crate::backlog::Backlog;
+use crate::metrics;
+use crate::quota::QuotaChannel;
+use crate::wal::{Step, Wal};
+
+/// How long a call may take. Longer than a reservation: nobody waits for it.
+const CALL_TIMEOUT: Duration = Duration::from_secs(5);
+/// Waits between attempts of one settle.
+const RETRY_MIN: Duration = Duration::from_millis(20);
+const RETRY_MAX: Duration = Duration::from_secs(2);
+/// A hold that cannot be given back in so many attempts stays charged, as if it had been used.
+const RELEASES_MAX: u32 = 3;
+
+/// Settles until shutdown. Several of these share the backlog.
+pub(crate) async fn settle(
+    backlog: Arc<Backlog<Settlement>>,
+    quota: QuotaChannel,
+    wal: Arc<Wal>,
+    shutdown: CancellationToken,
+) {
+    let settling = async {
+        loop {
+            for settlement in backlog.take(1).await {
+                settle_one(settlement, &backlog, &quota, &wal).await;
+            }
+        }
+    };
+    let _: Option<()> = shutdown.run_until_cancelled(settling).await;
+}
+
+async fn settle_one(
+    mut settlement: Settlement,
+    backlog: &Backlog<Settlement>,
+    quota: &QuotaChannel,
+    wal: &Wal,
+) {
+    match call(&settlement, quota).await {
+        Ok(charged) => check_charged(&settlement, charged),
+        Err(problem) if never_succeeds(&problem) => give_up(&settlement, &problem),
+        Err(problem) => {
+            metrics::settle_failed();
+            tracing::warn!(code = ?problem.code(), hold = %settlement.hold, tries = settlement.tries, "settle failed, trying again");
+            tokio::time::sleep(RETRY_MIN.saturating_mul(1 << settlement.tries.min(10)).min(RETRY_MAX)).await;
+            settlement.tries = settlement.tries.saturating_add(1);
+            // At the end of the queue: one that always fails must not hold up the others.
+            return backlog.requeue(settlement);
+        }
+    }
+    if let Err(problem) = wal.mark(Step::Settled, &[settlement.attempt]) {
+        tracing::warn!(%problem, "a settle cannot be marked: it will be repeated after a restart");
+    }
+    backlog.done(1);
+}
+
+/// Quota said no to what was asked, not to when: repeated for ever, it would keep the log's files for ever.
+fn never_succeeds(problem: &tonic::Status) -> bool {
+    matches!(problem.code(), Code::InvalidArgument | Code::NotFound)
+}
+
+/// Its tokens are charged to nobody.
+fn give_up(settlement: &Settlement, problem: &tonic::Status) {
+    metrics::uncharged(settlement.used);
+    tracing::error!(
+        code = ?problem.code(), problem = problem.message(), hold = %settlement.hold, service = %settlement.service,
+        pool = %settlement.pool, used = %settlement.used, "quota never takes this settle; its tokens are charged to nobody"
+    );
+}
+
+/// The first settle of a hold is charged, or its tokens are charged to nobody.
+fn check_charged(settlement: &Settlement, charged: bool) {
+    if !charged && settlement.is_first() && settlement.used > Tokens::ZERO {
+        metrics::uncharged(settlement.used);
+        tracing::error!(hold = %settlement.hold, used = %settlement.used, "quota did not charge a settle");
+    }
+}
+
+/// Whether it was charged now, and not before.
+async fn call(settlement: &Settlement, quota: &QuotaChannel) -> Result<bool, tonic::Status> {
+    let request = SettleRequest {
+        hold_id: settlement.hold.to_string(),
+        service: settlement.service.to_string(),
+        pool: settlement.pool.to_string(),
+        used: settlement.used.get(),
+    };
+    let mut client = AdmissionServiceClient::new(quota.clone());
+    in_time(client.settle(request)).await.map(|answer| answer.into_inner().charged)
+}
+
+/// Gives a hold back: the call that it was placed for is not made.
+pub(crate) async fn release(quota: QuotaChannel, hold: HoldId, service: ServiceId, pool: PoolId) {
+    let mut client = AdmissionServiceClient::new(quota);
+    for attempt in 1..=RELEASES_MAX {
+        let request = ReleaseRequest {
+            hold_id: hold.to_string(),
+            service: service.to_string(),
+            pool: pool.to_string(),
+        };
+        match in_time(client.release(request)).await {
+            Ok(_) => return,
+            Err(problem) => {
+                tracing::warn!(code = ?problem.code(), %hold, attempt, "a hold cannot be given back");
+            }
+        }
+        tokio::time::sleep(RETRY_MAX).await;
+    }
+}
+
+async fn in_time<T>(
+    call: impl Future<Output = Result<tonic::Response<T>, tonic::Status>>,
+) -> Result<tonic::Response<T>, tonic::Status> {
+    match tokio::time::timeout(CALL_TIMEOUT, call).await {
+        Ok(answer) => answer,
+        Err(_) => Err(tonic::Status::deadline_exceeded("no answer in time")),
+    }
+}

@@ -1,0 +1,242 @@
+//! A quota service that does as it is told and remembers what it was asked.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_stream::wrappers::{TcpListenerStream, WatchStream};
+use tokio_stream::{Stream, StreamExt};
+use tonic::{Code, Request, Response, Status};
+use weir_domain::directory::Directory;
+use weir_proto::codec::{directory_to_wire, duration_to_wire};
+use weir_proto::governance::v1 as governance;
+use weir_proto::governance::v1::governance_service_server::{GovernanceService, GovernanceServiceServer};
+use weir_proto::quota::v1 as quota;
+use weir_proto::quota::v1::admission_service_server::{AdmissionService, AdmissionServiceServer};
+use weir_proto::quota::v1::reserve_response::Decision;
+
+/// What a reservation is answered.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Answer {
+    Admit,
+    /// Refused, and when it would pass.
+    Refuse(Option<Duration>),
+    /// Refused for good: more than ever fits.
+    TooLarge,
+    /// No decision.
+    Fail,
+    /// No answer at all.
+    Hang,
+}
+
+/// A request for more is no request to the quota service, but bad input.
+pub(crate) const TOKENS_MAX: u64 = 1 << 40;
+
+#[derive(Clone)]
+pub(crate) struct FakeQuota(Arc<State>);
+
+struct State {
+    answers: Mutex<VecDeque<Answer>>,
+    /// How many settles are answered with an error from here on, and with which.
+    settles_to_fail: Mutex<(u32, Code)>,
+    failed_settles: Mutex<u32>,
+    reserves: Mutex<Vec<(quota::ReserveRequest, Option<String>)>>,
+    settles: watch::Sender<Vec<quota::SettleRequest>>,
+    releases: watch::Sender<Vec<quota::ReleaseRequest>>,
+    directory: watch::Sender<Directory>,
+    token: Option<String>,
+}
+
+/// A standing with numbers that are easy to find again.
+pub(crate) fn standing() -> quota::Standing {
+    quota::Standing {
+        rate_per_minute: 60_000,
+        available: 41_000,
+        depth: 50_000,
+        full_after: Some(duration_to_wire(Duration::from_millis(90_500))),
+    }
+}
+
+impl FakeQuota {
+    pub(crate) async fn start(directory: Directory, token: Option<&str>) -> (Self, SocketAddr) {
+        let state = State {
+            answers: Mutex::default(),
+            settles_to_fail: Mutex::new((0, Code::Unavailable)),
+            failed_settles: Mutex::default(),
+            reserves: Mutex::default(),
+            settles: watch::Sender::default(),
+            releases: watch::Sender::default(),
+            directory: watch::Sender::new(directory),
+            token: token.map(|token| format!("Bearer {token}")),
+        };
+        let fake = Self(Arc::new(state));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = tonic::transport::Server::builder()
+            .add_service(AdmissionServiceServer::new(fake.clone()))
+            .add_service(GovernanceServiceServer::new(fake.clone()))
+            .serve_with_incoming(TcpListenerStream::new(listener));
+        crate::spawn(async move { server.await.unwrap() });
+        (fake, address)
+    }
+
+    /// The next reservations are answered so, one after the other; all others are admitted.
+    pub(crate) fn answer(&self, answers: impl IntoIterator<Item = Answer>) {
+        self.0.answers.lock().unwrap().extend(answers);
+    }
+
+    pub(crate) fn fail_settles(&self, count: u32) {
+        self.fail_settles_with(count, Code::Unavailable);
+    }
+
+    pub(crate) fn fail_settles_with(&self, count: u32, code: Code) {
+        *self.0.settles_to_fail.lock().unwrap() = (count, code);
+    }
+
+    /// How many settles were answered with an error.
+    pub(crate) fn failed_settles(&self) -> u32 {
+        *self.0.failed_settles.lock().unwrap()
+    }
+
+    pub(crate) fn reserves(&self) -> Vec<(quota::ReserveRequest, Option<String>)> {
+        self.0.reserves.lock().unwrap().clone()
+    }
+
+    /// All settles that were acknowledged, once there are so many.
+    pub(crate) async fn settles(&self, count: usize) -> Vec<quota::SettleRequest> {
+        let mut settles = self.0.settles.subscribe();
+        let settles = crate::in_time(settles.wait_for(|settles| settles.len() >= count)).await.unwrap();
+        settles.clone()
+    }
+
+    pub(crate) async fn releases(&self, count: usize) -> Vec<quota::ReleaseRequest> {
+        let mut releases = self.0.releases.subscribe();
+        let releases = crate::in_time(releases.wait_for(|releases| releases.len() >= count)).await.unwrap();
+        releases.clone()
+    }
+
+    pub(crate) fn settles_now(&self) -> usize {
+        self.0.settles.borrow().len()
+    }
+
+    fn check(&self, metadata: &tonic::metadata::MetadataMap) -> Result<(), Status> {
+        let Some(token) = &self.0.token else { return Ok(()) };
+        let presented = metadata.get("authorization").and_then(|value| value.to_str().ok());
+        if presented == Some(token) { Ok(()) } else { Err(Status::unauthenticated("who are you")) }
+    }
+}
+
+#[tonic::async_trait]
+impl AdmissionService for FakeQuota {
+    async fn reserve(
+        &self,
+        request: Request<quota::ReserveRequest>,
+    ) -> Result<Response<quota::ReserveResponse>, Status> {
+        self.check(request.metadata())?;
+        let trace = request.metadata().get("traceparent").map(|value| value.to_str().unwrap().to_owned());
+        let call = request.into_inner();
+        self.0.reserves.lock().unwrap().push((call.clone(), trace));
+        let answer = self.0.answers.lock().unwrap().pop_front().unwrap_or(Answer::Admit);
+        if call.tokens > TOKENS_MAX {
+            return Err(Status::invalid_argument("tokens: is more than one call can use"));
+        }
+        let decision = match answer {
+            Answer::Admit => {
+                Decision::Admitted(quota::Admitted { hold_id: call.reservation_id, tokens: call.tokens })
+            }
+            Answer::Refuse(retry_after) => Decision::Refused(quota::Refused {
+                limit: quota::Limit::Baseline.into(),
+                message: "baseline of 60000 tokens a minute is used up".to_owned(),
+                retry_after: retry_after.map(duration_to_wire),
+            }),
+            Answer::TooLarge => Decision::Refused(quota::Refused {
+                limit: quota::Limit::RequestSize.into(),
+                message: "the request is larger than the service can ever have".to_owned(),
+                retry_after: None,
+            }),
+            Answer::Fail => return Err(Status::unavailable("a test asked for it")),
+            Answer::Hang => std::future::pending().await,
+        };
+        Ok(Response::new(quota::ReserveResponse { decision: Some(decision), standing: Some(standing()) }))
+    }
+
+    async fn settle(
+        &self,
+        request: Request<quota::SettleRequest>,
+    ) -> Result<Response<quota::SettleResponse>, Status> {
+        self.check(request.metadata())?;
+        let code = {
+            let (left, code) = &mut *self.0.settles_to_fail.lock().unwrap();
+            let fails = *left > 0;
+            *left = left.saturating_sub(1);
+            fails.then_some(*code)
+        };
+        if let Some(code) = code {
+            *self.0.failed_settles.lock().unwrap() += 1;
+            return Err(Status::new(code, "a test asked for it"));
+        }
+        self.0.settles.send_modify(|settles| settles.push(request.into_inner()));
+        Ok(Response::new(quota::SettleResponse { charged: true }))
+    }
+
+    async fn release(
+        &self,
+        request: Request<quota::ReleaseRequest>,
+    ) -> Result<Response<quota::ReleaseResponse>, Status> {
+        self.0.releases.send_modify(|releases| releases.push(request.into_inner()));
+        Ok(Response::new(quota::ReleaseResponse { released: true }))
+    }
+
+    async fn get_headroom(
+        &self,
+        _: Request<quota::GetHeadroomRequest>,
+    ) -> Result<Response<quota::GetHeadroomResponse>, Status> {
+        Err(Status::unimplemented("not in these tests"))
+    }
+}
+
+#[tonic::async_trait]
+impl GovernanceService for FakeQuota {
+    type WatchDirectoryStream =
+        std::pin::Pin<Box<dyn Stream<Item = Result<governance::Directory, Status>> + Send + 'static>>;
+
+    async fn watch_directory(
+        &self,
+        request: Request<governance::WatchDirectoryRequest>,
+    ) -> Result<Response<Self::WatchDirectoryStream>, Status> {
+        self.check(request.metadata())?;
+        let changes = WatchStream::new(self.0.directory.subscribe());
+        Ok(Response::new(Box::pin(changes.map(|directory| Ok(directory_to_wire(&directory))))))
+    }
+
+    async fn apply_policy(
+        &self,
+        _: Request<governance::ApplyPolicyRequest>,
+    ) -> Result<Response<governance::ApplyPolicyResponse>, Status> {
+        Err(Status::unimplemented("not in these tests"))
+    }
+
+    async fn create_caller_key(
+        &self,
+        _: Request<governance::CreateCallerKeyRequest>,
+    ) -> Result<Response<governance::CreateCallerKeyResponse>, Status> {
+        Err(Status::unimplemented("not in these tests"))
+    }
+
+    async fn revoke_caller_key(
+        &self,
+        _: Request<governance::RevokeCallerKeyRequest>,
+    ) -> Result<Response<governance::RevokeCallerKeyResponse>, Status> {
+        Err(Status::unimplemented("not in these tests"))
+    }
+
+    async fn list_caller_keys(
+        &self,
+        _: Request<governance::ListCallerKeysRequest>,
+    ) -> Result<Response<governance::ListCallerKeysResponse>, Status> {
+        Err(Status::unimplemented("not in these tests"))
+    }
+}

@@ -1,0 +1,180 @@
+//! What a caller is told that does not get through.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use weir_domain::usage::UsageEvent;
+use weir_gateway::config::UpstreamKind;
+
+use crate::client::Head;
+use crate::quota::{Answer, TOKENS_MAX};
+use crate::streams::STREAMED;
+use crate::{CHAT, World, authorization};
+
+async fn answer_to(world: &World, line: &str, headers: &str, body: &str) -> (Head, Value) {
+    let mut client = world.client().await;
+    client.send(line, headers, body).await;
+    let (head, body) = client.answer().await;
+    assert!(head.header("x-weir-request-id").is_some(), "{line}");
+    (head, serde_json::from_slice(&body).unwrap())
+}
+
+#[tokio::test]
+async fn a_refusal_for_now_says_when_and_how_much() {
+    let mut world = World::new().await;
+    world.quota.answer([Answer::Refuse(Some(Duration::from_micros(2_500_001)))]);
+    let (head, body) = answer_to(&world, CHAT, &authorization(), STREAMED).await;
+    assert_eq!(head.status, 429);
+    assert_eq!((head.header("retry-after-ms"), head.header("retry-after")), (Some("2501"), Some("3")));
+    assert_eq!(head.header("x-should-retry"), None);
+    assert_eq!(head.header("x-ratelimit-limit-tokens"), Some("60000"));
+    assert_eq!(head.header("x-ratelimit-remaining-tokens"), Some("41000"));
+    assert_eq!(head.header("x-ratelimit-reset-tokens"), Some("1m30.5s"));
+    assert_eq!(
+        (body["error"]["type"].as_str(), body["error"]["code"].as_str()),
+        (Some("tokens"), Some("rate_limit_exceeded"))
+    );
+    assert_eq!(body["error"]["message"], "baseline of 60000 tokens a minute is used up");
+    assert!(world.upstream.is_untouched());
+}
+
+#[tokio::test]
+async fn a_refusal_for_good_stops_clients() {
+    let world = World::new().await;
+    world.quota.answer([Answer::Refuse(None)]);
+    let (head, body) = answer_to(&world, CHAT, &authorization(), STREAMED).await;
+    assert_eq!((head.status, head.header("x-should-retry")), (429, Some("false")));
+    assert_eq!((head.header("retry-after-ms"), head.header("retry-after")), (None, None));
+    assert_eq!(
+        (&body["error"]["type"], &body["error"]["code"]),
+        (&"insufficient_quota".into(), &"insufficient_quota".into())
+    );
+}
+
+#[tokio::test]
+async fn a_request_beyond_all_measure_is_refused_for_good() {
+    for beyond in [r#""max_tokens":1000000000000000000"#, r#""max_tokens":1,"n":1000000000000000000"#] {
+        let world = World::new().await;
+        world.quota.answer([Answer::TooLarge]);
+        // The policy does not bound the output of this model.
+        let body = format!(r#"{{"model":"embedder","messages":[],{beyond}}}"#);
+        let (head, body) = answer_to(&world, CHAT, &authorization(), &body).await;
+        assert_eq!((head.status, head.header("x-should-retry")), (429, Some("false")));
+        assert_eq!((head.header("retry-after-ms"), head.header("retry-after")), (None, None));
+        assert_eq!(body["error"]["type"], "insufficient_quota");
+        let reserves = world.quota.reserves();
+        assert_eq!(reserves.iter().map(|(call, _)| call.tokens).collect::<Vec<_>>(), [TOKENS_MAX]);
+    }
+}
+
+#[tokio::test]
+async fn refusals_reach_the_journal_together() {
+    let mut world = World::new().await;
+    world.quota.answer([Answer::Refuse(None); 3]);
+    for _ in 0..3 {
+        answer_to(&world, CHAT, &authorization(), STREAMED).await;
+    }
+    world.stop().await;
+    let events = world.events(1).await;
+    let refusals = events.iter().map(|event| match event {
+        UsageEvent::Refused(event) => {
+            assert_eq!(
+                (event.service.as_str(), event.pool.as_str(), event.limit.as_str()),
+                ("bot", "chat", "baseline")
+            );
+            event.count.get()
+        }
+        UsageEvent::Recorded(event) => panic!("nothing was used: {event:?}"),
+    });
+    assert_eq!(refusals.sum::<u64>(), 3);
+}
+
+#[tokio::test]
+async fn a_reservation_is_repeated_once_with_the_same_id() {
+    let mut world = World::new().await;
+    world.quota.answer([Answer::Fail]);
+    let mut client = world.asked(STREAMED).await;
+    world.upstream.call().await.answer("200 OK", "", "{}").await;
+    assert_eq!(client.answer().await.0.status, 200);
+    let reserves = world.quota.reserves();
+    assert_eq!(reserves.len(), 2);
+    assert_eq!(reserves[0].0, reserves[1].0);
+}
+
+#[tokio::test]
+async fn without_a_decision_nothing_passes_and_nobody_is_told_503() {
+    for answer in [Answer::Fail, Answer::Hang] {
+        let mut world = World::with(UpstreamKind::Azure, |config| config.reserve_timeout_ms = 200).await;
+        world.quota.answer([answer; 2]);
+        let (head, body) = answer_to(&world, CHAT, &authorization(), STREAMED).await;
+        assert_eq!((head.status, head.header("retry-after-ms")), (429, Some("1000")));
+        assert_eq!(body["error"]["code"], "quota_unavailable");
+        assert!(world.upstream.is_untouched());
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_served_is_said_in_openais_words() {
+    let world = World::new().await;
+    let model = |name: &str| format!(r#"{{"model":"{name}","messages":[]}}"#);
+    let azure = "POST /openai/deployments/nothing/chat/completions?api-version=1";
+    let cases = [
+        (CHAT, String::new(), model("gpt-4o"), 401, "invalid_api_key"),
+        (CHAT, "api-key: wrong\r\n".to_owned(), model("gpt-4o"), 401, "invalid_api_key"),
+        (CHAT, authorization(), model("gpt-9"), 404, "model_not_found"),
+        (azure, authorization(), model("gpt-4o"), 404, "model_not_found"),
+        (CHAT, authorization(), model("secret"), 403, "model_not_allocated"),
+        (CHAT, authorization(), r#"{"messages":[]}"#.to_owned(), 400, "invalid_value"),
+        (CHAT, authorization(), "{".to_owned(), 400, "invalid_body"),
+        (
+            CHAT,
+            authorization() + "content-encoding: gzip\r\n",
+            model("gpt-4o"),
+            415,
+            "unsupported_content_encoding",
+        ),
+        ("POST /v1/responses", authorization(), "{}".to_owned(), 404, "unknown_url"),
+        ("DELETE /v1/chat/completions", authorization(), String::new(), 404, "unknown_url"),
+    ];
+    for (line, headers, body, status, code) in cases {
+        let (head, answer) = answer_to(&world, line, &headers, &body).await;
+        let error = &answer["error"];
+        assert_eq!((head.status, error["code"].as_str()), (status, Some(code)), "{line} {body}: {answer}");
+        assert!(error["message"].is_string() && error["type"].is_string() && error.get("param").is_some());
+    }
+    assert!(world.quota.reserves().is_empty());
+}
+
+#[tokio::test]
+async fn a_body_beyond_the_limit_is_refused_by_its_length_alone() {
+    let world = World::with(UpstreamKind::Azure, |config| config.body_bytes_max = 100).await;
+    let body = format!(r#"{{"model":"gpt-4o","messages":[{{"content":"{}"}}]}}"#, "x".repeat(100));
+    let (head, answer) = answer_to(&world, CHAT, &authorization(), &body).await;
+    assert_eq!((head.status, &answer["error"]["code"]), (413, &"body_too_large".into()));
+}
+
+#[tokio::test]
+async fn a_caller_sees_the_models_it_may_use() {
+    let world = World::new().await;
+    for line in ["GET /v1/models", "GET /openai/v1/models?api-version=preview"] {
+        let (head, list) = answer_to(&world, line, &authorization(), "").await;
+        assert_eq!((head.status, &list["object"]), (200, &"list".into()));
+        let names: Vec<_> =
+            list["data"].as_array().unwrap().iter().map(|model| model["id"].as_str().unwrap()).collect();
+        assert_eq!(names, ["embedder", "gpt-4o"]);
+    }
+    assert_eq!(answer_to(&world, "GET /v1/models/gpt-4o", &authorization(), "").await.1["object"], "model");
+    assert_eq!(answer_to(&world, "GET /v1/models/secret", &authorization(), "").await.0.status, 404);
+    assert_eq!(answer_to(&world, "GET /v1/models", "", "").await.0.status, 401);
+}
+
+#[tokio::test]
+async fn a_success_says_where_the_service_stands() {
+    let mut world = World::new().await;
+    let mut client = world.asked(STREAMED).await;
+    let mut call = world.upstream.call().await;
+    call.begin_stream().await;
+    let head = client.head().await;
+    assert_eq!(head.header("x-ratelimit-remaining-tokens"), Some("41000"), "and not what the upstream says");
+    assert_eq!(head.header("x-ratelimit-limit-tokens"), Some("60000"));
+}

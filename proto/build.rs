@@ -1,0 +1,28 @@
+//! Compiles the `.proto` files with protox, so that no `protoc` is needed.
+
+use std::path::PathBuf;
+
+const FILES: [&str; 7] = [
+    "weir/usage/v1/usage.proto",
+    "weir/quota/v1/admission.proto",
+    "weir/quota/v1/events.proto",
+    "weir/governance/v1/policy.proto",
+    "weir/governance/v1/governance.proto",
+    "weir/storage/v1/storage.proto",
+    "weir/storage/v1/wal.proto",
+];
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    for file in FILES {
+        println!("cargo:rerun-if-changed={file}");
+    }
+    let descriptors = protox::compile(FILES, ["."])?;
+    let out: PathBuf = std::env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?.into();
+    std::fs::write(out.join("descriptors.bin"), prost_bytes(&descriptors))?;
+    tonic_prost_build::configure().bytes(".weir.storage").compile_fds(descriptors)?;
+    Ok(())
+}
+
+fn prost_bytes(descriptors: &impl prost::Message) -> Vec<u8> {
+    descriptors.encode_to_vec()
+}

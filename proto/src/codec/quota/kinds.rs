@@ -1,0 +1,34 @@
+//! `ce_type` of every quota fact, by its version.
+
+/// Tokens of a pool moved.
+pub const LEDGER_MOVED_V1: &str = "weir.quota.ledger_moved.v1";
+/// A writer went on after an append whose outcome was unknown.
+pub const WRITER_RESUMED_V1: &str = "weir.quota.writer_resumed.v1";
+/// A pool was defined.
+pub const POOL_DEFINED_V1: &str = "weir.quota.pool_defined.v1";
+/// A pool was removed.
+pub const POOL_REMOVED_V1: &str = "weir.quota.pool_removed.v1";
+/// An allocation was set.
+pub const ALLOCATION_SET_V1: &str = "weir.quota.allocation_set.v1";
+/// An allocation was removed.
+pub const ALLOCATION_REMOVED_V1: &str = "weir.quota.allocation_removed.v1";
+/// A burst was granted.
+pub const BURST_GRANTED_V1: &str = "weir.quota.burst_granted.v1";
+/// A burst was revoked.
+pub const BURST_REVOKED_V1: &str = "weir.quota.burst_revoked.v1";
+/// A team was defined.
+pub const TEAM_DEFINED_V1: &str = "weir.quota.team_defined.v1";
+/// A team was removed.
+pub const TEAM_REMOVED_V1: &str = "weir.quota.team_removed.v1";
+/// A service was defined.
+pub const SERVICE_DEFINED_V1: &str = "weir.quota.service_defined.v1";
+/// A service was removed.
+pub const SERVICE_REMOVED_V1: &str = "weir.quota.service_removed.v1";
+/// A price was set.
+pub const PRICE_SET_V1: &str = "weir.quota.price_set.v1";
+/// A price was removed.
+pub const PRICE_REMOVED_V1: &str = "weir.quota.price_removed.v1";
+/// A caller key was created.
+pub const CALLER_KEY_CREATED_V1: &str = "weir.quota.caller_key_created.v1";
+/// A caller key was revoked.
+pub const CALLER_KEY_REVOKED_V1: &str = "weir.quota.caller_key_revoked.v1";

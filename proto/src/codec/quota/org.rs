@@ -1,0 +1,100 @@
+//! Decisions of the organisation outside of any pool ⇄ their messages.
+
+use super::super::{
+    DecodeError, caller_key_from_wire, caller_key_to_wire, price_from_wire, price_to_wire, service_from_wire,
+    service_to_wire, team_from_wire, team_to_wire, timestamp_from_wire, timestamp_to_wire,
+};
+use super::{Body, by_from_wire, by_to_wire, decode, kinds, parsed, present};
+use crate::quota::v1 as wire;
+use crate::record::Record;
+use weir_domain::fact::QuotaFact;
+use weir_domain::org::{Decided, Event};
+
+pub(super) fn to_wire(event: &Event) -> Body {
+    let by = Some(by_to_wire(&event.by));
+    match &event.what {
+        Decided::TeamDefined(team) => {
+            let message = wire::TeamDefined { by, team: Some(team_to_wire(team)) };
+            Body::new(kinds::TEAM_DEFINED_V1, &team.id, &message)
+        }
+        Decided::TeamRemoved(team) => {
+            Body::new(kinds::TEAM_REMOVED_V1, team, &wire::TeamRemoved { by, team: team.to_string() })
+        }
+        Decided::ServiceDefined(service) => {
+            let message = wire::ServiceDefined { by, service: Some(service_to_wire(service)) };
+            Body::new(kinds::SERVICE_DEFINED_V1, &service.id, &message)
+        }
+        Decided::ServiceRemoved(service) => {
+            let message = wire::ServiceRemoved { by, service: service.to_string() };
+            Body::new(kinds::SERVICE_REMOVED_V1, service, &message)
+        }
+        Decided::PriceSet(price) => {
+            let message = wire::PriceSet { by, price: Some(price_to_wire(price)) };
+            Body::new(kinds::PRICE_SET_V1, &price.model, &message)
+        }
+        Decided::PriceRemoved { model, valid_from } => {
+            let valid_from = Some(timestamp_to_wire(*valid_from));
+            let message = wire::PriceRemoved { by, model: model.to_string(), valid_from };
+            Body::new(kinds::PRICE_REMOVED_V1, model, &message)
+        }
+        Decided::CallerKeyCreated(key) => {
+            let message = wire::CallerKeyCreated { by, key: Some(caller_key_to_wire(key)) };
+            Body::new(kinds::CALLER_KEY_CREATED_V1, &key.id, &message)
+        }
+        Decided::CallerKeyRevoked(key) => {
+            let message = wire::CallerKeyRevoked { by, key: key.to_string() };
+            Body::new(kinds::CALLER_KEY_REVOKED_V1, key, &message)
+        }
+    }
+}
+
+/// None if the kind is not one of the organisation's.
+pub(super) fn from_record(kind: &str, record: &Record) -> Result<Option<QuotaFact>, DecodeError> {
+    let (by, what) = match kind {
+        kinds::TEAM_DEFINED_V1 => {
+            let wire: wire::TeamDefined = decode(record, "weir.quota.v1.TeamDefined")?;
+            (wire.by, Decided::TeamDefined(team_from_wire(present(wire.team.as_ref(), "team")?)?))
+        }
+        kinds::TEAM_REMOVED_V1 => {
+            let wire: wire::TeamRemoved = decode(record, "weir.quota.v1.TeamRemoved")?;
+            (wire.by, Decided::TeamRemoved(parsed(&wire.team, "team")?))
+        }
+        kinds::SERVICE_DEFINED_V1 => {
+            let wire: wire::ServiceDefined = decode(record, "weir.quota.v1.ServiceDefined")?;
+            let service = service_from_wire(present(wire.service.as_ref(), "service")?)?;
+            (wire.by, Decided::ServiceDefined(service))
+        }
+        kinds::SERVICE_REMOVED_V1 => {
+            let wire: wire::ServiceRemoved = decode(record, "weir.quota.v1.ServiceRemoved")?;
+            (wire.by, Decided::ServiceRemoved(parsed(&wire.service, "service")?))
+        }
+        _ => return price_or_key_from_record(kind, record),
+    };
+    Ok(Some(QuotaFact::Org(Event { by: by_from_wire(by.as_ref())?, what })))
+}
+
+fn price_or_key_from_record(kind: &str, record: &Record) -> Result<Option<QuotaFact>, DecodeError> {
+    let (by, what) = match kind {
+        kinds::PRICE_SET_V1 => {
+            let wire: wire::PriceSet = decode(record, "weir.quota.v1.PriceSet")?;
+            (wire.by, Decided::PriceSet(price_from_wire(present(wire.price.as_ref(), "price")?)?))
+        }
+        kinds::PRICE_REMOVED_V1 => {
+            let wire: wire::PriceRemoved = decode(record, "weir.quota.v1.PriceRemoved")?;
+            let model = parsed(&wire.model, "model")?;
+            let valid_from = timestamp_from_wire(wire.valid_from.as_ref(), "valid_from")?;
+            (wire.by, Decided::PriceRemoved { model, valid_from })
+        }
+        kinds::CALLER_KEY_CREATED_V1 => {
+            let wire: wire::CallerKeyCreated = decode(record, "weir.quota.v1.CallerKeyCreated")?;
+            let key = caller_key_from_wire(present(wire.key.as_ref(), "key")?)?;
+            (wire.by, Decided::CallerKeyCreated(key))
+        }
+        kinds::CALLER_KEY_REVOKED_V1 => {
+            let wire: wire::CallerKeyRevoked = decode(record, "weir.quota.v1.CallerKeyRevoked")?;
+            (wire.by, Decided::CallerKeyRevoked(parsed(&wire.key, "key")?))
+        }
+        _ => return Ok(None),
+    };
+    Ok(Some(QuotaFact::Org(Event { by: by_from_wire(by.as_ref())?, what })))
+}

@@ -1,0 +1,43 @@
+//! What happened in an organisation outside of any pool, in the past tense.
+
+use crate::authorship::Authorship;
+use crate::directory::CallerKey;
+use crate::ids::{CallerKeyId, ModelName, ServiceId, TeamId};
+use crate::policy::{Service, Team};
+use crate::price::Price;
+use crate::time::Timestamp;
+
+/// A decision about the organisation and who took it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// Who decided, when and why.
+    pub by: Authorship,
+    /// What was decided.
+    pub what: Decided,
+}
+
+/// What was decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decided {
+    /// The team is this from now on.
+    TeamDefined(Team),
+    /// The team is gone.
+    TeamRemoved(TeamId),
+    /// The service is this from now on. Its allocations are the business of their pools and left out here.
+    ServiceDefined(Service),
+    /// The service is gone.
+    ServiceRemoved(ServiceId),
+    /// The model costs this from the price's own instant on, instead of an earlier price of the same instant.
+    PriceSet(Price),
+    /// The price that began at this instant never was.
+    PriceRemoved {
+        /// The model that was priced.
+        model: ModelName,
+        /// When the price began.
+        valid_from: Timestamp,
+    },
+    /// The key may call from now on.
+    CallerKeyCreated(CallerKey),
+    /// The key may call no more, and its name is used up.
+    CallerKeyRevoked(CallerKeyId),
+}

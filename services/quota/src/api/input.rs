@@ -1,0 +1,96 @@
+//! What callers send, checked: bad input is `INVALID_ARGUMENT` with `google.rpc.BadRequest` naming the field.
+
+use std::str::FromStr;
+
+use tonic::{Code, Request, Status};
+use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
+use weir_domain::amount::Tokens;
+use weir_domain::authorship::Authorship;
+use weir_domain::ids::HoldId;
+use weir_domain::ledger::{FINISHED_RETENTION, minted};
+use weir_domain::policy::PolicyProblem;
+use weir_domain::time::Timestamp;
+use weir_proto::codec::DecodeError;
+use weir_runtime::trace::TraceContext;
+
+use crate::no_decision::NoDecision;
+
+/// More than any upstream serves for one call; what is beyond is a caller's mistake, and would be a debt for years.
+const TOKENS_MAX: u64 = 1 << 40;
+/// When a caller may ask again after no decision was made.
+const RETRY: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// One field is wrong.
+pub(super) fn invalid(field: &str, problem: impl std::fmt::Display) -> Status {
+    let message = format!("{field}: {problem}");
+    let details = ErrorDetails::with_bad_request_violation(field, problem.to_string());
+    Status::with_error_details(Code::InvalidArgument, message, details)
+}
+
+/// A policy does not hold together; every problem is named.
+pub(super) fn invalid_policy(problems: &[PolicyProblem]) -> Status {
+    let lines: Vec<_> =
+        problems.iter().map(|problem| format!("{}: {}", problem.place, problem.message)).collect();
+    let violation = |problem: &PolicyProblem| FieldViolation::new(&problem.place, &problem.message);
+    let details = ErrorDetails::with_bad_request(problems.iter().map(violation).collect::<Vec<_>>());
+    Status::with_error_details(Code::InvalidArgument, lines.join("\n"), details)
+}
+
+/// A message does not decode.
+pub(super) fn undecodable(problem: &DecodeError) -> Status {
+    match problem {
+        DecodeError::Field { field, problem } => invalid(field, problem),
+        other => Status::invalid_argument(other.to_string()),
+    }
+}
+
+/// No decision was made.
+pub(super) fn undecided(reason: &NoDecision) -> Status {
+    let details = ErrorDetails::with_retry_info(Some(RETRY));
+    Status::with_error_details(Code::Unavailable, reason.to_string(), details)
+}
+
+/// A name or id.
+pub(super) fn parsed<T: FromStr<Err: std::fmt::Display>>(text: &str, field: &str) -> Result<T, Status> {
+    text.parse().map_err(|problem| invalid(field, problem))
+}
+
+/// A hold's id: a UUIDv7 that was not minted in the far future, because ids are remembered by when they were minted.
+pub(super) fn hold(text: &str, field: &str, now: Timestamp) -> Result<HoldId, Status> {
+    let hold: HoldId = parsed(text, field)?;
+    if hold.as_u128() >> 76 & 0xf != 7 {
+        return Err(invalid(field, "is not a UUIDv7 (RFC 9562) in 32 hexadecimal digits"));
+    }
+    if minted(hold) > now.plus(FINISHED_RETENTION) {
+        return Err(invalid(field, "was minted in the future; check the caller's clock"));
+    }
+    Ok(hold)
+}
+
+/// A number of tokens that some call could use.
+pub(super) fn tokens(count: u64, field: &str) -> Result<Tokens, Status> {
+    if count > TOKENS_MAX {
+        return Err(invalid(field, format!("is more than the {TOKENS_MAX} that one call can use")));
+    }
+    Ok(Tokens::new(count))
+}
+
+/// Who decides and why. The time is the writer's.
+pub(super) fn authorship(author: &str, reason: &str) -> Result<Authorship, Status> {
+    if author.trim().is_empty() {
+        return Err(invalid("author", "is missing; say who decides"));
+    }
+    if reason.trim().is_empty() {
+        return Err(invalid("reason", "is missing; say why"));
+    }
+    Ok(Authorship {
+        author: author.trim().to_owned(),
+        reason: reason.trim().to_owned(),
+        at: Timestamp::EPOCH,
+    })
+}
+
+/// The id of the caller's trace, or nothing.
+pub(super) fn trace_id<T>(request: &Request<T>) -> String {
+    request.extensions().get::<TraceContext>().map(TraceContext::trace_id).unwrap_or_default()
+}

@@ -1,0 +1,26 @@
+//! Why no decision was made. An error, unlike a refusal; whoever asked may ask again with the same id.
+
+/// Why no decision was made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NoDecision {
+    /// More is waiting than the writer takes.
+    #[error("{writer} has {waiting} calls waiting, which is the most it takes")]
+    Busy {
+        /// Which writer.
+        writer: String,
+        /// How many.
+        waiting: usize,
+    },
+    /// The journal did not take the outcome, or nobody can say whether it did.
+    #[error("the outcome could not be recorded: {reason}")]
+    NotRecorded {
+        /// Why.
+        reason: String,
+    },
+    /// The service is ending.
+    #[error("the quota service is shutting down")]
+    ShuttingDown,
+}
+
+/// Where an answer goes.
+pub(crate) type Reply<T> = tokio::sync::oneshot::Sender<Result<T, NoDecision>>;

@@ -1,0 +1,236 @@
+//! A quota service under test, and the words to talk to it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tonic::metadata::MetadataValue;
+use tonic::service::Interceptor;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::Channel;
+use tonic::{Request, Status};
+use weir_domain::ids::HoldId;
+use weir_domain::time::Timestamp;
+use weir_proto::codec::timestamp_to_wire;
+use weir_proto::governance::v1 as governance;
+use weir_proto::governance::v1::governance_service_client::GovernanceServiceClient;
+use weir_proto::quota::v1::admission_service_client::AdmissionServiceClient;
+use weir_proto::quota::v1::reserve_response::Decision;
+use weir_proto::quota::v1::{self as quota, Headroom};
+use weir_proto::record::Topic;
+use weir_quota::{Config, Ports};
+use weir_runtime::clock::{Clock, ManualClock};
+use weir_runtime::health::Health;
+use weir_runtime::journal::memory::MemoryJournal;
+use weir_runtime::journal::{Journal, Partition};
+
+pub(crate) const TOKEN: &str = "quota-token";
+pub(crate) const START_S: i64 = 1_750_000_000;
+
+/// Adds a bearer token to every call.
+#[derive(Clone)]
+pub(crate) struct Bearer(pub(crate) &'static str);
+
+impl Interceptor for Bearer {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        let value = MetadataValue::try_from(format!("Bearer {}", self.0)).unwrap();
+        request.metadata_mut().insert("authorization", value);
+        Ok(request)
+    }
+}
+
+pub(crate) type Admission = AdmissionServiceClient<InterceptedService<Channel, Bearer>>;
+pub(crate) type Governance = GovernanceServiceClient<InterceptedService<Channel, Bearer>>;
+
+/// A running service.
+pub(crate) struct Service {
+    pub(crate) journal: Arc<MemoryJournal>,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) health: Health,
+    pub(crate) address: SocketAddr,
+    shutdown: CancellationToken,
+    task: JoinHandle<Result<(), weir_quota::Error>>,
+}
+
+impl Service {
+    /// A service on an empty journal.
+    pub(crate) async fn start() -> Self {
+        let clock = Arc::new(ManualClock::new(Timestamp::from_secs(START_S)));
+        Self::start_on(Arc::new(MemoryJournal::new()), clock).await
+    }
+
+    pub(crate) async fn start_on(journal: Arc<MemoryJournal>, clock: Arc<ManualClock>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (shutdown, health) = (CancellationToken::new(), Health::default());
+        let ports = Ports {
+            clock: clock.clone(),
+            journal: journal.clone(),
+            health: health.clone(),
+            listener,
+            token: Some(TOKEN.to_owned().into()),
+        };
+        #[expect(clippy::disallowed_methods, reason = "the test waits for it in `stop`")]
+        let task = tokio::spawn(weir_quota::run(Config::default(), ports, shutdown.clone()));
+        Self { journal, clock, health, address, shutdown, task }
+    }
+
+    /// Ends it and starts it again on the same journal.
+    pub(crate) async fn restart(self) -> Self {
+        let (journal, clock) = (self.journal.clone(), self.clock.clone());
+        self.stop().await;
+        Self::start_on(journal, clock).await
+    }
+
+    pub(crate) async fn stop(self) {
+        self.shutdown.cancel();
+        self.task.await.unwrap().unwrap();
+    }
+
+    async fn channel(&self) -> Channel {
+        Channel::from_shared(format!("http://{}", self.address)).unwrap().connect().await.unwrap()
+    }
+
+    pub(crate) async fn admission(&self) -> Admission {
+        AdmissionServiceClient::with_interceptor(self.channel().await, Bearer(TOKEN))
+    }
+
+    pub(crate) async fn governance(&self) -> Governance {
+        self.governance_as(TOKEN).await
+    }
+
+    pub(crate) async fn governance_as(&self, token: &'static str) -> Governance {
+        GovernanceServiceClient::with_interceptor(self.channel().await, Bearer(token))
+    }
+
+    /// An id minted now by the service's clock.
+    pub(crate) fn hold(&self, number: u128) -> String {
+        let ms = u128::try_from(self.clock.now().as_millis()).unwrap();
+        HoldId::new((ms << 80) | (7 << 76) | number).to_string()
+    }
+
+    pub(crate) fn advance(&self, secs: u64) {
+        self.clock.advance(Duration::from_secs(secs));
+    }
+
+    /// How many records the quota topic holds.
+    pub(crate) async fn journal_records(&self) -> u64 {
+        let mut count = 0;
+        for index in 0..self.journal.partitions(Topic::Quota).await.unwrap() {
+            let partition = Partition { topic: Topic::Quota, index };
+            count += self.journal.end(partition).await.unwrap().get();
+        }
+        count
+    }
+
+    /// Makes the sample policy so.
+    pub(crate) async fn with_policy(self) -> Self {
+        self.governance().await.apply_policy(apply(policy())).await.unwrap();
+        self
+    }
+
+    pub(crate) async fn headroom(&self, service: &str) -> Headroom {
+        let request = quota::GetHeadroomRequest { service: service.into(), pool: "gpt".into() };
+        let reply = self.admission().await.get_headroom(request).await.unwrap().into_inner();
+        reply.allocations.into_iter().next().unwrap()
+    }
+}
+
+/// A second of the test.
+pub(crate) fn s(second: i64) -> prost_types::Timestamp {
+    timestamp_to_wire(Timestamp::from_secs(START_S + second))
+}
+
+/// A pool of 60,000 a minute; `chat` of team `web` is guaranteed 6,000 of it, 1,000 at once.
+pub(crate) fn policy() -> governance::Policy {
+    let model = governance::Model { name: "gpt-4o".into(), encoding: 1, output_max: 4_096 };
+    let deployment =
+        governance::Deployment { upstream: "azure".into(), id: "gpt-4o-eu".into(), model: "gpt-4o".into() };
+    governance::Policy {
+        pools: vec![governance::Pool {
+            id: "gpt".into(),
+            capacity_per_minute: 60_000,
+            models: vec![model],
+            deployments: vec![deployment],
+        }],
+        teams: vec![governance::Team { id: "web".into(), title: "Web".into() }],
+        services: vec![service("chat", 6_000, 1_000)],
+        bursts: vec![],
+        prices: vec![price()],
+    }
+}
+
+pub(crate) fn service(name: &str, baseline: u64, request_max: u64) -> governance::Service {
+    let allocation =
+        governance::Allocation { pool: "gpt".into(), baseline_per_minute: baseline, request_max };
+    governance::Service {
+        id: name.into(),
+        team: "web".into(),
+        owner: "Ada".into(),
+        use_case: "support".into(),
+        when_throttled: "waits".into(),
+        allocations: vec![allocation],
+    }
+}
+
+pub(crate) fn burst(extra: u64, (start, end): (i64, i64)) -> governance::Burst {
+    governance::Burst {
+        id: "launch".into(),
+        service: "chat".into(),
+        pool: "gpt".into(),
+        extra_per_minute: extra,
+        start: Some(s(start)),
+        end: Some(s(end)),
+        reason: "launch".into(),
+        approved_by: "grace".into(),
+    }
+}
+
+fn price() -> governance::Price {
+    governance::Price {
+        model: "gpt-4o".into(),
+        valid_from: Some(s(0)),
+        currency: "USD".into(),
+        input_pico: 2_500_000,
+        input_cached_pico: 1_250_000,
+        output_pico: 10_000_000,
+    }
+}
+
+pub(crate) fn apply(policy: governance::Policy) -> governance::ApplyPolicyRequest {
+    governance::ApplyPolicyRequest { author: "ada".into(), reason: "test".into(), policy: Some(policy) }
+}
+
+pub(crate) fn key(id: &str, secret: u8) -> governance::CreateCallerKeyRequest {
+    let key = governance::CallerKey {
+        id: id.into(),
+        sha256: vec![secret; 32],
+        service: "chat".into(),
+        expires: None,
+    };
+    governance::CreateCallerKeyRequest { author: "ada".into(), reason: "test".into(), key: Some(key) }
+}
+
+pub(crate) fn reserve(hold: &str, tokens: u64) -> quota::ReserveRequest {
+    quota::ReserveRequest { reservation_id: hold.into(), service: "chat".into(), pool: "gpt".into(), tokens }
+}
+
+pub(crate) fn settle(hold: &str, used: u64) -> quota::SettleRequest {
+    quota::SettleRequest { hold_id: hold.into(), service: "chat".into(), pool: "gpt".into(), used }
+}
+
+pub(crate) fn release(hold: &str) -> quota::ReleaseRequest {
+    quota::ReleaseRequest { hold_id: hold.into(), service: "chat".into(), pool: "gpt".into() }
+}
+
+/// The decision of a reservation.
+pub(crate) async fn decision(client: &mut Admission, request: quota::ReserveRequest) -> Decision {
+    client.reserve(request).await.unwrap().into_inner().decision.unwrap()
+}
+
+pub(crate) async fn admitted(client: &mut Admission, request: quota::ReserveRequest) -> bool {
+    matches!(decision(client, request).await, Decision::Admitted(_))
+}

@@ -1,0 +1,23 @@
+//! Minting of ids: UUIDv7, so that they sort by time and say when they were minted.
+
+use weir_domain::ids::{AttemptId, EventId, HoldId, RequestId};
+
+/// A new request id.
+pub fn request_id() -> RequestId {
+    RequestId::new(uuid::Uuid::now_v7().as_u128())
+}
+
+/// A new attempt id.
+pub fn attempt_id() -> AttemptId {
+    AttemptId::new(uuid::Uuid::now_v7().as_u128())
+}
+
+/// A new event id.
+pub fn event_id() -> EventId {
+    EventId::new(uuid::Uuid::now_v7().as_u128())
+}
+
+/// A new hold id.
+pub fn hold_id() -> HoldId {
+    HoldId::new(uuid::Uuid::now_v7().as_u128())
+}

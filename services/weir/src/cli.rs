@@ -1,0 +1,158 @@
+//! What users type.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Meters and shares LLM capacity among many teams: gateway, quota, showback.
+#[derive(Debug, Parser)]
+#[command(name = "weir", version = crate::VERSION, propagate_version = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Common {
+    /// The settings [default: weir.toml, if there is one]
+    ///
+    /// Every setting can be overridden by an environment variable: WEIR__GATEWAY__LISTEN=0.0.0.0:8080.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Where Weir keeps its data on this machine [default: .weir]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run everything in one process, on embedded engines
+    ///
+    /// Gateway on 127.0.0.1:8080, showback on :8081, quota (gRPC) on :7070, metrics and health on :9464. The
+    /// policy folder is applied at every start. Ctrl-C drains and stops.
+    Up(Up),
+    /// Write a commented weir.toml and a policy folder, for one Azure OpenAI resource to begin with
+    Init {
+        /// Where to write them
+        #[arg(default_value = ".", value_name = "DIR")]
+        dir: PathBuf,
+    },
+    /// Run the gateway alone (needs a Kafka journal)
+    Gateway,
+    /// Run the quota service alone (needs a Kafka journal)
+    Quota,
+    /// Run the aggregator alone (needs a Kafka journal and a ClickHouse server)
+    Aggregator,
+    /// Run showback alone (needs a ClickHouse server)
+    Showback,
+    /// Run the stand-in for Azure OpenAI and OpenAI
+    ///
+    /// Answers chat completions and embeddings on both URL families, enforces token-per-minute windows, and keeps
+    /// a ledger of what it served at /emulator/v1/ledger. Useful without the rest of Weir.
+    Emulator,
+    /// Make a policy folder so
+    ///
+    /// Changes only what differs; the same folder again changes nothing.
+    Apply {
+        /// The folder with policy files
+        #[arg(short = 'f', long = "file", value_name = "DIR")]
+        dir: PathBuf,
+        /// Why, for the journal
+        #[arg(long, default_value = "weir apply")]
+        reason: String,
+    },
+    /// Caller keys: who may call as which service
+    #[command(subcommand)]
+    Keys(Keys),
+    /// What a service could use now, and why not more
+    Headroom {
+        /// The service
+        service: String,
+        /// Only this pool [default: all in which it has an allocation]
+        #[arg(long)]
+        pool: Option<String>,
+    },
+    /// What every team and service used, was refused, and cost
+    Report(Report),
+    /// Show the journal's usage events
+    Events {
+        /// Only those of this request (the x-weir-request-id header of a response)
+        #[arg(long, value_name = "ID")]
+        request: Option<String>,
+        /// Show the last so many
+        #[arg(long, default_value_t = 20, value_name = "N")]
+        last: usize,
+    },
+    /// Compare journal, ledger and tables, to the token
+    ///
+    /// Prints what differs and exits with 1 if anything does, with 2 if it cannot be known. What is on its way is
+    /// waited for, within --wait.
+    Verify {
+        /// How long to wait for what is on its way, in seconds
+        #[arg(long, default_value_t = 30, value_name = "SECONDS")]
+        wait: u64,
+    },
+}
+
+/// `weir up`.
+#[derive(Debug, Args)]
+pub(crate) struct Up {
+    /// Add the emulator, a sample organisation and traffic, and print what it costs
+    #[arg(long)]
+    pub(crate) demo: bool,
+}
+
+/// `weir keys`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Keys {
+    /// Make a key and print it, once; Weir keeps only its SHA-256
+    Create {
+        /// The service that is charged for what the key's holder uses
+        service: String,
+        /// The key's public name, by which it is revoked [default: the service's name and the second]
+        #[arg(long)]
+        name: Option<String>,
+        /// From when on it is no longer accepted, for instance 2027-01-31T00:00:00Z [default: never]
+        #[arg(long, value_name = "INSTANT")]
+        expires: Option<String>,
+    },
+    /// List the keys that have not been revoked
+    List,
+    /// Accept a key no longer, from now on
+    Revoke {
+        /// The key's public name
+        name: String,
+    },
+}
+
+/// `weir report`.
+#[derive(Debug, Args)]
+pub(crate) struct Report {
+    /// From when, for instance 2026-11-01 [default: the beginning of this month]
+    #[arg(long, value_name = "INSTANT")]
+    pub(crate) from: Option<String>,
+    /// Until when, not included [default: the end of this month]
+    #[arg(long, value_name = "INSTANT")]
+    pub(crate) to: Option<String>,
+    /// Only this team
+    #[arg(long)]
+    pub(crate) team: Option<String>,
+    /// table, json or csv
+    #[arg(long, default_value = "table")]
+    pub(crate) format: ReportFormat,
+}
+
+/// How a report is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum ReportFormat {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
+    /// For spreadsheets.
+    Csv,
+}

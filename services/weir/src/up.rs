@@ -1,0 +1,157 @@
+//! `weir up`: everything in one process, on embedded engines unless the settings name others.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use secrecy::SecretString;
+use tokio_util::sync::CancellationToken;
+use weir_domain::policy::Policy;
+use weir_runtime::clock::{Clock, SystemClock};
+use weir_runtime::tasks::Tasks;
+
+use crate::client::{self, Quota};
+use crate::config::{Config, reachable};
+use crate::roles::{Addresses, Node};
+use crate::stages::Stages;
+use crate::{demo, init, keys, output, policy_files, token};
+
+/// How long all roles together may take to become ready.
+const READY_TIMEOUT: Duration = Duration::from_mins(1);
+const READY_POLL: Duration = Duration::from_millis(50);
+/// How long tasks that belong to no role may take at the end.
+const LAST_DRAIN: Duration = Duration::from_secs(5);
+
+pub(crate) async fn run(mut config: Config, with_demo: bool, own_prefix: &[&str]) -> anyhow::Result<()> {
+    let policy = if with_demo {
+        config.gateway.upstreams = demo::upstreams(&config)?;
+        demo::furnish(&mut config.emulator);
+        demo::policy(SystemClock.now())?
+    } else {
+        check_upstreams(&config)?;
+        let policy = policy_files::read_dir(&config.policy.dir)?;
+        let unknown = config.unknown_upstreams(&policy);
+        if !unknown.is_empty() {
+            bail!("the policy names upstreams that weir.toml does not define:\n  {}", unknown.join("\n  "));
+        }
+        policy
+    };
+    let secret = token::find_or_make(config.quota.token.as_ref(), &config.data.dir)?;
+    let tasks = Tasks::new();
+    let node = Node::open_all(config, secret.clone(), own_prefix).await?;
+    let mut stages = Stages::new(tasks.clone());
+    let outcome = tokio::select! {
+        outcome = serve(&node, &mut stages, &policy, &secret, with_demo) => outcome,
+        signal = weir_runtime::tasks::termination() => signal.context("cannot listen for signals"),
+    };
+    output::line("stopping: answers in flight are finished first");
+    let stopped = stages.stop().await;
+    node.close().await;
+    tasks.begin_shutdown();
+    tasks.drain(LAST_DRAIN).await;
+    outcome.and(stopped)
+}
+
+/// Says all that a gateway lacks to reach its upstreams, before anything is started.
+fn check_upstreams(config: &Config) -> anyhow::Result<()> {
+    let upstreams = &config.gateway.upstreams;
+    if upstreams.is_empty() {
+        bail!(
+            "there is no upstream to send calls to.\n  `weir init` writes a weir.toml with a [[gateway.upstreams]] \
+             block to fill in;\n  `weir up --demo` runs without one."
+        );
+    }
+    let mut missing = String::new();
+    for upstream in upstreams {
+        if upstream.base_url.contains(init::ADDRESS_TO_FILL_IN) {
+            missing += &format!("\n  upstream {}: put your resource's address into base_url", upstream.name);
+        }
+        if let Err(problem) = upstream.api_key.fetch() {
+            missing += &format!("\n  upstream {}: {problem}", upstream.name);
+        }
+    }
+    if missing.is_empty() { Ok(()) } else { bail!("something is missing (see weir.toml):{missing}") }
+}
+
+async fn serve(
+    node: &Node,
+    stages: &mut Stages,
+    policy: &Policy,
+    secret: &SecretString,
+    with_demo: bool,
+) -> anyhow::Result<()> {
+    let addresses = node.start_all(stages, with_demo).await?;
+    let ended = stages.ended();
+    ready(node, &ended, &["gateway"]).await?;
+    let mut quota = client::connect_to(&format!("http://{}", reachable(&addresses.quota)), secret).await?;
+    for change in client::apply(&mut quota, policy, "weir up".to_owned()).await? {
+        tracing::debug!(change, "policy");
+    }
+    ready(node, &ended, &[]).await?;
+    let demo_keys =
+        if with_demo { Some(demo::keys(&mut quota, &node.config().data.dir).await?) } else { None };
+    let first_key = first_key(&mut quota, policy, demo_keys.as_ref()).await?;
+    let welcome = welcome(&addresses, first_key.as_ref());
+    output::line(&welcome);
+    if let Some(keys) = &demo_keys {
+        stages.start("demo", |shutdown| demo::run(addresses, keys.clone(), welcome, shutdown));
+    }
+    ended.cancelled().await;
+    Ok(())
+}
+
+/// Waits until every part is ready but those named; fails as soon as one has ended.
+async fn ready(node: &Node, ended: &CancellationToken, without: &[&str]) -> anyhow::Result<()> {
+    let problems = || {
+        let mut problems = node.health().problems();
+        problems.retain(|problem| !without.iter().any(|name| problem.starts_with(name)));
+        problems
+    };
+    let wait = async {
+        while !problems().is_empty() {
+            tokio::time::sleep(READY_POLL).await;
+        }
+    };
+    tokio::select! {
+        waited = tokio::time::timeout(READY_TIMEOUT, wait) => {
+            waited.with_context(|| format!("not ready after {} s: {}", READY_TIMEOUT.as_secs(), problems().join("; ")))
+        }
+        () = ended.cancelled() => bail!("a role ended while starting"),
+    }
+}
+
+/// A key to begin with: one of the demo's, or a new one if nobody has a key yet.
+async fn first_key(
+    quota: &mut Quota,
+    policy: &Policy,
+    demo_keys: Option<&BTreeMap<String, String>>,
+) -> anyhow::Result<Option<(String, String)>> {
+    if let Some(keys) = demo_keys {
+        return Ok(keys.get(demo::SHOWN_SERVICE).map(|key| (demo::SHOWN_SERVICE.to_owned(), key.clone())));
+    }
+    let Some(service) = policy.services.first() else { return Ok(None) };
+    if keys::any(quota).await? {
+        return Ok(None);
+    }
+    let key = keys::random();
+    keys::create(quota, &key, &format!("{}-first", service.id), service.id.as_str(), None).await?;
+    Ok(Some((service.id.to_string(), key)))
+}
+
+fn welcome(addresses: &Addresses, first_key: Option<&(String, String)>) -> String {
+    let mut lines = vec![
+        "Weir is up.".to_owned(),
+        format!("  gateway   http://{}/v1   (OpenAI SDKs: base_url)", addresses.gateway),
+        format!("            http://{}      (Azure SDKs: azure_endpoint)", addresses.gateway),
+        format!("  showback  http://{}/", addresses.showback),
+        format!("  quota     http://{}      (gRPC)", addresses.quota),
+        format!("  health    http://{}/readyz, /metrics", addresses.telemetry),
+    ];
+    lines.extend(addresses.emulator.as_ref().map(|it| format!("  emulator  http://{it}/emulator/v1/ledger")));
+    lines.push(match first_key {
+        Some((service, key)) => format!("  caller key of {service}: {key}"),
+        None => "  caller keys: `weir keys create SERVICE`".to_owned(),
+    });
+    lines.push("Ctrl-C drains and stops.\n".to_owned());
+    lines.join("\n")
+}

@@ -1,0 +1,197 @@
+//! `weir verify`: journal = ledger = report, to the token, or what differs.
+//!
+//! The journal and the ledger are compared hold by hold, the journal and the tables sum by sum. Traffic may go on:
+//! what was read from the journal a moment ago must have arrived everywhere a moment later.
+
+mod books;
+
+use std::collections::HashMap;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use weir_domain::ids::HoldId;
+use weir_domain::tally::{UsageSum, UsageTally};
+use weir_proto::record::Topic;
+
+use crate::config::Config;
+use crate::output;
+use crate::records::Records;
+use crate::topic_reader::TopicReader;
+use books::{Charge, Settled, Usage};
+
+/// The exit code if the journal or the tables cannot be read.
+const CANNOT_KNOW: u8 = 2;
+/// Between two looks while something is on its way.
+const PAUSE: Duration = Duration::from_millis(500);
+/// How many differing holds are printed; the rest is counted.
+const SHOWN_MAX: usize = 20;
+
+pub(crate) async fn run(config: &Config, wait_secs: u64, own_prefix: &[&str]) -> anyhow::Result<ExitCode> {
+    let verdict = match look(config, Duration::from_secs(wait_secs), own_prefix).await {
+        Ok(verdict) => verdict,
+        Err(problem) => {
+            output::failure(&problem.context("cannot verify"));
+            return Ok(ExitCode::from(CANNOT_KNOW));
+        }
+    };
+    for line in &verdict.lines {
+        output::line(line);
+    }
+    Ok(if verdict.agrees { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn look(config: &Config, wait: Duration, own_prefix: &[&str]) -> anyhow::Result<Verdict> {
+    let records = Records::open(config, own_prefix).await?;
+    let verdict = compare(&records, wait).await;
+    records.close().await;
+    verdict
+}
+
+struct Verdict {
+    agrees: bool,
+    lines: Vec<String>,
+}
+
+async fn compare(records: &Records, wait: Duration) -> anyhow::Result<Verdict> {
+    let mut usage_topic = TopicReader::open(&records.journal, Topic::Usage).await?;
+    let mut quota_topic = TopicReader::open(&records.journal, Topic::Quota).await?;
+    let (mut usage, mut settled) = (Usage::default(), Settled::default());
+    let deadline = tokio::time::Instant::now() + wait;
+    loop {
+        usage_topic.drain(&records.journal, &mut usage).await?;
+        let (tally, holds) = (usage.tally.clone(), usage.charges.clone());
+        quota_topic.drain(&records.journal, &mut settled).await?;
+        let tables = records.usage_tally(&usage_topic.read_to).await?;
+        // A settle may have been read whose usage event was appended after the usage topic was.
+        usage_topic.drain(&records.journal, &mut usage).await?;
+        let mut differences = ledger_differences(&holds, &settled.charges, &usage.charges);
+        differences.extend(table_differences(&tally, &tables));
+        if differences.is_empty() || tokio::time::Instant::now() >= deadline {
+            let mut lines = summary(&tally, &holds, &settled, &tables);
+            let (later, poison) =
+                (usage.charges.len() - holds.len(), usage_topic.poison + quota_topic.poison);
+            lines.push(format!(
+                "         {} duplicates left out, {poison} records that cannot be read, {later} attempts came meanwhile",
+                usage.duplicates
+            ));
+            let agrees = differences.is_empty();
+            let verdict = if agrees { "journal = ledger = tables, to the token" } else { "they differ:" };
+            lines.push(verdict.to_owned());
+            lines.extend(differences);
+            return Ok(Verdict { agrees, lines });
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Holds whose usage is not charged as it was used, and charges without usage.
+fn ledger_differences(
+    journal: &HashMap<HoldId, Charge>,
+    ledger: &HashMap<HoldId, Charge>,
+    journal_later: &HashMap<HoldId, Charge>,
+) -> Vec<String> {
+    let mut found = Vec::new();
+    for (hold, used) in journal {
+        let Charge { service, pool, tokens } = used;
+        match ledger.get(hold) {
+            Some(charged) if charged == used => {}
+            Some(charged) => found.push(format!(
+                "hold {hold} of {service} in {pool}: the journal says {tokens} tokens, the ledger {}",
+                charged.tokens
+            )),
+            None => found.push(format!(
+                "hold {hold} of {service} in {pool}: used {tokens} tokens, which the ledger has not charged"
+            )),
+        }
+    }
+    for (hold, charged) in ledger.iter().filter(|(hold, _)| !journal_later.contains_key(hold)) {
+        let Charge { service, pool, tokens } = charged;
+        found.push(format!(
+            "hold {hold} of {service} in {pool}: charged {tokens} tokens without a usage event"
+        ));
+    }
+    shortened(found)
+}
+
+fn table_differences(journal: &UsageTally, tables: &UsageTally) -> Vec<String> {
+    let sum = |sum: &UsageSum| {
+        format!(
+            "{} attempts, {} in, {} cached, {} out",
+            sum.attempts, sum.input, sum.input_cached, sum.output
+        )
+    };
+    let differences = journal.differences(tables).into_iter().map(|found| {
+        let (key, journal, tables) = (&found.key, sum(&found.left), sum(&found.right));
+        format!(
+            "{} in {}, {}, {}: the journal says {journal}; the tables {tables}",
+            key.service,
+            key.pool,
+            key.model,
+            key.source.as_str()
+        )
+    });
+    shortened(differences.collect())
+}
+
+fn shortened(mut lines: Vec<String>) -> Vec<String> {
+    lines.sort();
+    let more = lines.len().saturating_sub(SHOWN_MAX);
+    lines.truncate(SHOWN_MAX);
+    if more > 0 {
+        lines.push(format!("and {more} more"));
+    }
+    lines
+}
+
+fn summary(
+    journal: &UsageTally,
+    holds: &HashMap<HoldId, Charge>,
+    settled: &Settled,
+    tables: &UsageTally,
+) -> Vec<String> {
+    let tokens =
+        |tally: &UsageTally| tally.iter().map(|(_, sum)| sum.input.get() + sum.output.get()).sum::<u64>();
+    let attempts = |tally: &UsageTally| tally.iter().map(|(_, sum)| sum.attempts.get()).sum::<u64>();
+    // Only what the journal says too: a settle may be read before its usage event.
+    let charged: Vec<_> = holds.keys().filter_map(|hold| settled.charges.get(hold)).collect();
+    let charged_tokens = charged.iter().map(|charge| charge.tokens.get()).sum();
+    let line = |what: &str, count: u64, tokens: u64| {
+        format!("{what:8} {} attempts, {} tokens", output::grouped(count), output::grouped(tokens))
+    };
+    vec![
+        line("journal", attempts(journal), tokens(journal)),
+        line("ledger", charged.len() as u64, charged_tokens),
+        line("tables", attempts(tables), tokens(tables)),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weir_domain::amount::Tokens;
+    use weir_domain::ids::{PoolId, ServiceId};
+
+    fn charges(of: &[(u128, u64)]) -> HashMap<HoldId, Charge> {
+        let charge = |tokens| Charge {
+            service: ServiceId::try_new("chat").unwrap(),
+            pool: PoolId::try_new("pool").unwrap(),
+            tokens: Tokens::new(tokens),
+        };
+        of.iter().map(|(hold, tokens)| (HoldId::new(*hold), charge(*tokens))).collect()
+    }
+
+    #[test]
+    fn a_token_that_differs_is_found() {
+        let journal = charges(&[(1, 10), (2, 20), (3, 30)]);
+        assert!(ledger_differences(&journal, &journal, &journal).is_empty());
+        let ledger = charges(&[(1, 10), (2, 21), (4, 40)]);
+        let found = ledger_differences(&journal, &ledger, &journal);
+        assert_eq!(found.len(), 3, "{found:?}");
+    }
+
+    #[test]
+    fn a_settle_may_be_read_before_its_usage_event() {
+        let (early, ledger, later) = (charges(&[]), charges(&[(1, 10)]), charges(&[(1, 10)]));
+        assert!(ledger_differences(&early, &ledger, &later).is_empty());
+    }
+}
