@@ -1,8 +1,10 @@
 //! What ClickHouse says equals what the emulator served, to the token, whatever callers and upstreams do.
 
+use std::sync::Arc;
+
 use anyhow::{Context, ensure};
 use weir_tests::kafka::KafkaBroker;
-use weir_tests::mixture;
+use weir_tests::mixture::{self, Outcome};
 use weir_tests::roles::Parts;
 use weir_tests::trials::say;
 use weir_tests::witness::{self, Comparison};
@@ -51,10 +53,12 @@ pub(crate) async fn kafka(broker: KafkaBroker) -> anyhow::Result<()> {
 pub(crate) async fn mixed_requests(world: &World) -> anyhow::Result<()> {
     let keys = world.keys()?;
     say(&format!("seed {SEED}"));
-    let outcome = mixture::run(&world.gateway(), mixture::plan(SEED, REQUESTS, &keys), CONCURRENCY).await?;
+    let outcome = Arc::new(Outcome::default());
+    let plan = mixture::plan(SEED, REQUESTS, &keys);
+    mixture::run(&world.gateway(), plan, CONCURRENCY, &outcome).await?;
     ensure!(
         outcome.refused.load(std::sync::atomic::Ordering::Relaxed) == 0,
-        "nothing was to be refused: {outcome:?}"
+        "nothing was to be refused: {outcome}"
     );
     let comparison = settle_and_compare(world).await?;
     ensure!(comparison.equal == REQUESTS, "{comparison:#?}");

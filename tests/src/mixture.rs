@@ -1,5 +1,6 @@
 //! Two thousand requests as a careless organisation makes them: streams, leavers, faults, missing usage.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -8,6 +9,7 @@ use http::StatusCode;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::caller::{Call, call};
@@ -22,11 +24,26 @@ const TRIES_MAX: usize = 1200;
 #[derive(Debug, Default)]
 pub struct Outcome {
     /// Calls to which an answer began.
-    pub answered: AtomicUsize,
+    answered: watch::Sender<usize>,
     /// Calls to which none came before the connection ended: their gateway was killed.
     pub broken: AtomicUsize,
     /// Answers that were refusals.
     pub refused: AtomicUsize,
+}
+
+impl Outcome {
+    /// Waits until answers to so many calls have begun.
+    pub async fn answers(&self, count: usize) {
+        let mut answered = self.answered.subscribe();
+        answered.wait_for(|answered| *answered >= count).await.expect("the sender lives as long as this");
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (broken, refused) = (self.broken.load(Ordering::Relaxed), self.refused.load(Ordering::Relaxed));
+        write!(f, "{} answered, {broken} broken, {refused} refused", *self.answered.borrow())
+    }
 }
 
 /// Plans a mixture for a key of each of [`SERVICES`]. The same seed gives the same plan.
@@ -80,12 +97,16 @@ fn chat(model: Option<&str>, text: &str, random: &mut StdRng) -> Value {
 }
 
 /// Makes the calls, so many at a time. A caller whose gateway is away tries again until an answer begins.
-pub async fn run(gateway: &str, calls: Vec<Call>, concurrency: usize) -> anyhow::Result<Arc<Outcome>> {
-    let outcome = Arc::new(Outcome::default());
+pub async fn run(
+    gateway: &str,
+    calls: Vec<Call>,
+    concurrency: usize,
+    outcome: &Arc<Outcome>,
+) -> anyhow::Result<()> {
     let queue = Arc::new(std::sync::Mutex::new(calls.into_iter()));
     let mut workers = JoinSet::new();
     for _ in 0..concurrency {
-        let (gateway, queue, outcome) = (gateway.to_owned(), Arc::clone(&queue), Arc::clone(&outcome));
+        let (gateway, queue, outcome) = (gateway.to_owned(), Arc::clone(&queue), Arc::clone(outcome));
         workers.spawn(async move {
             loop {
                 let next = queue.lock().expect("no worker panics while it holds the queue").next();
@@ -97,7 +118,7 @@ pub async fn run(gateway: &str, calls: Vec<Call>, concurrency: usize) -> anyhow:
     while let Some(worker) = workers.join_next().await {
         worker??;
     }
-    Ok(outcome)
+    Ok(())
 }
 
 async fn ask(gateway: &str, next: &Call, outcome: &Outcome) -> anyhow::Result<()> {
@@ -108,7 +129,7 @@ async fn ask(gateway: &str, next: &Call, outcome: &Outcome) -> anyhow::Result<()
             }
             Ok(answer) if answer.status == StatusCode::SERVICE_UNAVAILABLE => {}
             Ok(_) => {
-                outcome.answered.fetch_add(1, Ordering::Relaxed);
+                outcome.answered.send_modify(|answered| *answered += 1);
                 return Ok(());
             }
             Err(_) => {
