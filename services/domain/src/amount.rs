@@ -77,3 +77,11 @@ amount!(
     /// A rate of tokens. The unit in which upstreams state their limits.
     TokensPerMinute
 );
+amount!(
+    /// A rate of requests.
+    RequestsPerMinute
+);
+amount!(
+    /// A sum of money in nano-units (10⁻⁹) of some currency: 1.50 is 1 500 000 000. Holds 18 thousand million units.
+    Money
+);

@@ -11,4 +11,6 @@ pub struct Authorship {
     pub reason: String,
     /// When.
     pub at: Timestamp,
+    /// The commit of the checkout that a policy was applied from, if it was in one.
+    pub commit: Option<String>,
 }

@@ -1,4 +1,8 @@
-//! Instants as people read them: RFC 3339 in UTC, to the second. Knows no other time zone.
+//! Instants as people read them (RFC 3339 in UTC, to the second), and the calendar periods of a time zone.
+
+mod period;
+
+pub use period::{InvalidZone, Period, Zone};
 
 use std::fmt;
 

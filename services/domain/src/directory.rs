@@ -2,8 +2,8 @@
 //!
 //! Quota derives it from the journal and sends it whole on every change.
 
-use crate::ids::{CallerKeyId, PoolId, ServiceId, TeamId};
-use crate::policy::Pool;
+use crate::ids::{CallerKeyId, ModelName, PoolId, ServiceId, TeamId};
+use crate::policy::{FailureMode, Pool};
 use crate::time::Timestamp;
 
 /// SHA-256 of a caller key. The key itself is known to its holder alone.
@@ -37,8 +37,25 @@ pub struct CallerKey {
     pub hash: KeyHash,
     /// The service it calls as.
     pub service: ServiceId,
+    /// Who holds it.
+    pub holder: KeyHolder,
     /// From when on it is no longer accepted, if ever.
     pub expires: Option<Timestamp>,
+    /// The only models it may call; none stated means all that the service may.
+    pub models: Vec<ModelName>,
+}
+
+/// Who holds a caller key.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub enum KeyHolder {
+    /// A program.
+    #[default]
+    Workload,
+    /// A person.
+    Human {
+        /// Their name.
+        name: String,
+    },
 }
 
 /// A service as a gateway sees it.
@@ -49,7 +66,16 @@ pub struct ServiceEntry {
     /// The team that owns it.
     pub team: TeamId,
     /// The pools in which it has an allocation.
-    pub pools: Vec<PoolId>,
+    pub pools: Vec<PoolEntry>,
+}
+
+/// A service's allocation in a pool as a gateway sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PoolEntry {
+    /// The pool.
+    pub pool: PoolId,
+    /// What to do while quota cannot be asked.
+    pub failure: FailureMode,
 }
 
 /// All that a gateway needs, at one version.

@@ -7,6 +7,8 @@
 pub mod amount;
 pub mod authorship;
 pub mod bucket;
+pub mod budget;
+pub mod burst;
 pub mod calendar;
 pub mod directory;
 pub mod fact;

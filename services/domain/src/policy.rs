@@ -1,14 +1,19 @@
 //! Policy: what an organisation wants its pools, teams, services and prices to be.
 //!
-//! A policy is a whole, checked here for what can be checked without the ledger: names that refer to something,
-//! numbers that make sense, guarantees that fit their pool. Files and lines are the business of whoever read them.
+//! A policy is a whole, checked in [`problems`] for what can be checked without the ledger: names that refer to something,
+//! numbers that make sense, services that answer for what they are given. Files and lines are the business of whoever
+//! read them.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod problems;
 
-use crate::amount::{Tokens, TokensPerMinute};
-use crate::ids::{BurstId, DeploymentId, ModelName, PoolId, ServiceId, TeamId, UpstreamId};
+pub use problems::{PolicyProblem, problems};
+
+use crate::amount::{RequestsPerMinute, Tokens, TokensPerMinute};
+use crate::budget::Budget;
+use crate::burst::GrantedBurst;
+use crate::ids::{DeploymentId, ExceptionId, ModelName, PoolId, ServiceId, TeamId, UpstreamId};
 use crate::price::Price;
-use crate::time::Window;
+use crate::time::Timestamp;
 
 /// All that an organisation has decided.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -19,10 +24,19 @@ pub struct Policy {
     pub teams: Vec<Team>,
     /// The workloads.
     pub services: Vec<Service>,
-    /// Time-boxed grants that have been approved.
-    pub bursts: Vec<Burst>,
+    /// Time-boxed grants that have been approved. One that is left out goes on: a burst ends by its end or by being revoked.
+    pub bursts: Vec<GrantedBurst>,
+    /// Deviations from policy. One that is left out goes on, as with bursts.
+    pub exceptions: Vec<Exception>,
     /// What tokens cost.
     pub prices: Vec<Price>,
+}
+
+/// Rules for the policy itself, which the quota service has from its settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rules {
+    /// The most that a service without a named owner and a use case may reach in a pool, by guarantee or by borrowing.
+    pub sandbox: TokensPerMinute,
 }
 
 /// Shared capacity: deployments of a model class.
@@ -32,10 +46,43 @@ pub struct Pool {
     pub id: PoolId,
     /// How many tokens a minute its deployments serve together.
     pub capacity: TokensPerMinute,
+    /// How many requests a minute they serve together, if that is a limit. Then every allocation must state its own
+    /// requests a minute, and all of them together must fit.
+    pub requests: Option<RequestsPerMinute>,
+    /// How much of the spare that an idle pool has is kept from borrowers, by their priority.
+    pub thresholds: Thresholds,
     /// The models it serves.
     pub models: Vec<Model>,
     /// Where they are served.
     pub deployments: Vec<Deployment>,
+}
+
+/// The percentage of an idle pool's spare that a borrower must leave, by its priority.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Thresholds {
+    /// For critical services.
+    pub critical_percent: u8,
+    /// For standard ones.
+    pub standard_percent: u8,
+    /// For batch work.
+    pub batch_percent: u8,
+}
+
+impl Default for Thresholds {
+    fn default() -> Self {
+        Self { critical_percent: 0, standard_percent: 20, batch_percent: 50 }
+    }
+}
+
+impl Thresholds {
+    /// The percentage for a priority.
+    pub const fn of(&self, priority: Priority) -> u8 {
+        match priority {
+            Priority::Critical => self.critical_percent,
+            Priority::Standard => self.standard_percent,
+            Priority::Batch => self.batch_percent,
+        }
+    }
 }
 
 /// A model that callers can ask for.
@@ -76,6 +123,8 @@ pub struct Team {
     pub id: TeamId,
     /// What people call it.
     pub title: String,
+    /// Where to reach it: an address, a channel. May be empty.
+    pub contact: String,
 }
 
 /// A workload of a team.
@@ -85,14 +134,80 @@ pub struct Service {
     pub id: ServiceId,
     /// The team that owns it.
     pub team: TeamId,
-    /// The person who answers for it.
-    pub owner: String,
-    /// What it is for.
-    pub use_case: String,
-    /// What happens when it is throttled.
-    pub when_throttled: String,
+    /// Who answers for it and what it is for.
+    pub purpose: Purpose,
+    /// Where it runs.
+    pub environment: Environment,
+    /// The most delicate data it sends.
+    pub data_class: DataClass,
+    /// The regions in which its data may be processed, as Azure names them; none stated means any.
+    pub regions: Vec<String>,
+    /// Who goes first when capacity is borrowed.
+    pub priority: Priority,
     /// Its standing in pools.
     pub allocations: Vec<Allocation>,
+}
+
+impl Service {
+    /// Whether somebody answers for it and says what for. One for which nobody does has no more than the sandbox.
+    pub fn is_accountable(&self) -> bool {
+        !self.purpose.owner.trim().is_empty() && !self.purpose.use_case.trim().is_empty()
+    }
+}
+
+/// Why a service is there: what a reviewer asks. Every field may be empty.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Purpose {
+    /// The person who answers for it.
+    pub owner: String,
+    /// Where to reach them.
+    pub contact: String,
+    /// The business use case.
+    pub use_case: String,
+    /// Who uses it, and how many they are.
+    pub population: String,
+    /// What happens when it is throttled.
+    pub when_throttled: String,
+    /// The metric that justifies it.
+    pub metric: String,
+}
+
+/// Where a service runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Environment {
+    /// In earnest.
+    #[default]
+    Production,
+    /// On trial.
+    Staging,
+    /// On a desk.
+    Development,
+}
+
+/// How delicate data is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum DataClass {
+    /// For everybody.
+    Public,
+    /// For the organisation.
+    #[default]
+    Internal,
+    /// For some of it.
+    Confidential,
+    /// Under law or contract.
+    Restricted,
+}
+
+/// Who goes first when capacity is borrowed. Guarantees do not depend on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum Priority {
+    /// May borrow the last token.
+    Critical,
+    /// Leaves some for critical ones.
+    #[default]
+    Standard,
+    /// Leaves more.
+    Batch,
 }
 
 /// A service's standing in a pool.
@@ -100,132 +215,110 @@ pub struct Service {
 pub struct Allocation {
     /// The pool.
     pub pool: PoolId,
+    /// What it is entitled to there.
+    pub terms: Terms,
+}
+
+/// What an allocation is entitled to, bursts not counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Terms {
     /// The guaranteed rate.
     pub baseline: TokensPerMinute,
+    /// The most it may reach by borrowing; at least the baseline, and equal to it where it may not borrow.
+    pub ceiling: TokensPerMinute,
+    /// How much of its unused guarantee others may borrow, as a rate; none stated means all of it.
+    pub lending: Option<TokensPerMinute>,
     /// The largest request it may make. Where this is more than ten seconds of the baseline, the guarantee is that deep.
     pub request_max: Tokens,
+    /// How many requests a minute it may make, if that is limited.
+    pub requests: Option<RequestsPerMinute>,
+    /// How many of its requests may be under way at once, if that is limited.
+    pub in_flight_max: Option<u32>,
+    /// Its service's priority.
+    pub priority: Priority,
+    /// What a gateway does when quota cannot be asked.
+    pub failure: FailureMode,
+    /// Whether refusals are enforced.
+    pub enforcement: Enforcement,
+    /// What it may use in a calendar period.
+    pub budgets: Vec<Budget>,
+    /// When what exceeds the sandbox ends, for a service that has it by exception only.
+    pub lapse: Option<Lapse>,
 }
 
-/// A time-boxed grant on top of a baseline, approved.
+impl Terms {
+    /// A guarantee and nothing else: no borrowing, no further limit, all of it lendable, closed when quota is away.
+    pub const fn guarantee(baseline: TokensPerMinute, request_max: Tokens) -> Self {
+        Self {
+            baseline,
+            ceiling: baseline,
+            lending: None,
+            request_max,
+            requests: None,
+            in_flight_max: None,
+            priority: Priority::Standard,
+            failure: FailureMode::Closed,
+            enforcement: Enforcement::Enforced,
+            budgets: Vec::new(),
+            lapse: None,
+        }
+    }
+}
+
+/// What a gateway does for an allocation while quota cannot be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum FailureMode {
+    /// It refuses.
+    #[default]
+    Closed,
+    /// It admits up to a bound: so many tokens in one outage at each gateway node. What was used is settled afterwards.
+    Open {
+        /// That bound.
+        tokens_per_outage: Tokens,
+    },
+}
+
+/// Whether refusals are enforced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Enforcement {
+    /// They are.
+    #[default]
+    Enforced,
+    /// They are decided and recorded, and the request passes all the same.
+    Shadow,
+}
+
+/// The end of what a service has by exception only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Lapse {
+    /// From this instant on,
+    pub at: Timestamp,
+    /// baseline and ceiling are at most this.
+    pub to: TokensPerMinute,
+}
+
+/// A deviation from policy: somebody answers for it, and it ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Burst {
+pub struct Exception {
     /// Its name.
-    pub id: BurstId,
-    /// Who may use more.
+    pub id: ExceptionId,
+    /// Who deviates.
     pub service: ServiceId,
-    /// Where.
-    pub pool: PoolId,
-    /// How much more than the baseline.
-    pub extra: TokensPerMinute,
-    /// From when until when.
-    pub window: Window,
-    /// Why.
+    /// From what.
+    pub waives: Waiver,
+    /// Who answers for it.
+    pub owner: String,
+    /// Why it is needed.
     pub reason: String,
-    /// Who said yes.
-    pub approved_by: String,
+    /// When it ends, by itself.
+    pub end: Timestamp,
 }
 
-/// Something in a policy that does not hold together.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PolicyProblem {
-    /// Where, as a path of names: `service chat-assistant, allocation in pool gpt-4o`.
-    pub place: String,
-    /// What is wrong and what would be right.
-    pub message: String,
-}
-
-/// Names every problem of a policy that does not need the ledger to be seen; empty if it is sound.
-pub fn problems(policy: &Policy) -> Vec<PolicyProblem> {
-    let mut found = Findings::default();
-    check_unique(policy, &mut found);
-    check_pools(policy, &mut found);
-    check_services(policy, &mut found);
-    check_bursts(policy, &mut found);
-    found.0
-}
-
-#[derive(Default)]
-struct Findings(Vec<PolicyProblem>);
-
-impl Findings {
-    fn add(&mut self, place: impl Into<String>, message: impl Into<String>) {
-        self.0.push(PolicyProblem { place: place.into(), message: message.into() });
-    }
-}
-
-fn check_unique(policy: &Policy, found: &mut Findings) {
-    let names = (policy.pools.iter().map(|pool| format!("pool {}", pool.id)))
-        .chain(policy.teams.iter().map(|team| format!("team {}", team.id)))
-        .chain(policy.services.iter().map(|service| format!("service {}", service.id)))
-        .chain(policy.bursts.iter().map(|burst| format!("burst {}", burst.id)));
-    let mut seen = BTreeSet::new();
-    for name in names {
-        if !seen.insert(name.clone()) {
-            found.add(name, "is defined twice; keep one of them");
-        }
-    }
-}
-
-fn check_pools(policy: &Policy, found: &mut Findings) {
-    let mut owner_of_model: BTreeMap<&ModelName, &PoolId> = BTreeMap::new();
-    for pool in &policy.pools {
-        let place = format!("pool {}", pool.id);
-        if pool.capacity == TokensPerMinute::ZERO {
-            found.add(&place, "has no capacity; state its tokens per minute");
-        }
-        for model in &pool.models {
-            if let Some(other) = owner_of_model.insert(&model.name, &pool.id) {
-                found.add(&place, format!("serves model {}, which pool {other} serves already", model.name));
-            }
-            if !pool.deployments.iter().any(|deployment| deployment.model == model.name) {
-                found.add(&place, format!("has no deployment that serves model {}", model.name));
-            }
-        }
-        for deployment in &pool.deployments {
-            if !pool.models.iter().any(|model| model.name == deployment.model) {
-                let (id, model) = (&deployment.id, &deployment.model);
-                found.add(
-                    &place,
-                    format!("deployment {id} serves model {model}, which the pool does not list"),
-                );
-            }
-        }
-    }
-}
-
-fn check_services(policy: &Policy, found: &mut Findings) {
-    for service in &policy.services {
-        let place = format!("service {}", service.id);
-        if !policy.teams.iter().any(|team| team.id == service.team) {
-            found.add(&place, format!("belongs to team {}, which is not defined", service.team));
-        }
-        let mut pools = BTreeSet::new();
-        for allocation in &service.allocations {
-            let place = format!("{place}, allocation in pool {}", allocation.pool);
-            if !policy.pools.iter().any(|pool| pool.id == allocation.pool) {
-                found.add(&place, "the pool is not defined");
-            }
-            if !pools.insert(&allocation.pool) {
-                found.add(&place, "is stated twice; keep one of them");
-            }
-            if allocation.request_max == Tokens::ZERO {
-                found.add(&place, "request_max must be at least 1 token");
-            }
-        }
-    }
-}
-
-fn check_bursts(policy: &Policy, found: &mut Findings) {
-    for burst in &policy.bursts {
-        let holder = policy.services.iter().find(|service| service.id == burst.service);
-        let has_allocation =
-            holder.is_some_and(|service| service.allocations.iter().any(|held| held.pool == burst.pool));
-        if !has_allocation {
-            let (service, pool) = (&burst.service, &burst.pool);
-            found.add(
-                format!("burst {}", burst.id),
-                format!("service {service} has no allocation in pool {pool}; define one first"),
-            );
-        }
-    }
+/// What an exception deviates from.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Waiver {
+    /// The sandbox limit of a service that names no owner or use case.
+    SandboxLimit,
+    /// A rule that people keep, in their words. Weir keeps it in the list and ends it, no more.
+    Other(String),
 }

@@ -1,27 +1,55 @@
-//! What a pool is asked to do.
+//! What a pool's ledger is asked to do.
 
-use crate::amount::Tokens;
-use crate::authorship::Authorship;
-use crate::ids::{BurstId, HoldId, ServiceId};
-use crate::ledger::Terms;
-use crate::policy::{Burst, Pool};
+use crate::amount::{Money, Tokens};
+use crate::burst::{Approval, Burst, GrantedBurst};
+use crate::ids::{BurstId, HoldId, NodeId, ServiceId, SliceId};
+use crate::policy::{Pool, Terms};
+use crate::time::Timestamp;
 
-/// Everything a pool can be asked.
+/// Tokens, and what they cost at most where money is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Quantity {
+    /// How many tokens.
+    pub tokens: Tokens,
+    /// What they cost; nothing where the allocation has no budget in money.
+    pub money: Money,
+}
+
+/// Draw a slice: tokens that its holder may hand out on its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Command {
-    /// Change what the pool is or who is entitled to what: all of it, or nothing if the whole would not fit.
-    Change {
-        /// Who decided and why. The time is the ledger's.
-        by: Authorship,
-        /// In this order.
-        changes: Vec<Change>,
-    },
-    /// Hold tokens for a call.
-    Reserve(Reserve),
-    /// Replace a hold by what the call used.
-    Settle(Settle),
-    /// Give a hold back: the call was never made.
-    Release(Release),
+pub struct Draw {
+    /// Whose.
+    pub service: ServiceId,
+    /// Who will hand it out; none if it is the quota node itself.
+    pub holder: Option<NodeId>,
+    /// What must be in it, or nothing is drawn.
+    pub need: Quantity,
+    /// What may be in it beyond that, if there is plenty.
+    pub ahead: Quantity,
+    /// The slice that the same holder has, which is too short and is sealed first.
+    pub instead_of: Option<Seal>,
+}
+
+/// Hand out no more from a slice, and give back what is left of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seal {
+    /// Which.
+    pub slice: SliceId,
+    /// What was not handed out.
+    pub free: Quantity,
+    /// How many holds were.
+    pub holds: u32,
+}
+
+/// Replace a hold by what the call used. Cannot be refused: it already happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settle {
+    /// The hold.
+    pub hold: HoldId,
+    /// Who is charged if the hold's slice is not known here; otherwise whoever drew it.
+    pub service: ServiceId,
+    /// What was used: nothing if the call was never made.
+    pub used: Quantity,
 }
 
 /// One change of a pool.
@@ -38,47 +66,37 @@ pub enum Change {
         /// To what.
         terms: Terms,
     },
-    /// Entitle a service to nothing, and take its bursts away.
+    /// Entitle a service to nothing, and end its bursts.
     RemoveAllocation {
         /// Who.
         service: ServiceId,
     },
-    /// Let a burst count within its window, instead of an earlier one of the same name.
-    GrantBurst(Burst),
-    /// Let a burst count no more.
+    /// Let a burst count within its window, whatever was known of one of the same name: a policy says so.
+    GrantBurst(GrantedBurst),
+    /// Ask for a burst.
+    RequestBurst(Burst),
+    /// Say yes to a request.
+    ApproveBurst {
+        /// Which.
+        burst: BurstId,
+        /// How.
+        approval: Approval,
+    },
+    /// Say no to a request. The reason is the decision's own.
+    DenyBurst {
+        /// Which.
+        burst: BurstId,
+    },
+    /// Let a burst, asked for or approved, count no more.
     RevokeBurst {
         /// Which.
         burst: BurstId,
     },
-}
-
-/// Hold tokens for a call.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reserve {
-    /// Minted by the caller as a UUIDv7; the same again is the same hold.
-    pub hold: HoldId,
-    /// Who.
-    pub service: ServiceId,
-    /// How many.
-    pub tokens: Tokens,
-}
-
-/// Replace a hold by what the call used.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settle {
-    /// The hold.
-    pub hold: HoldId,
-    /// Who is charged if there never was a hold; otherwise whoever placed it.
-    pub service: ServiceId,
-    /// How many.
-    pub used: Tokens,
-}
-
-/// Give a hold back.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Release {
-    /// The hold.
-    pub hold: HoldId,
-    /// Who.
-    pub service: ServiceId,
+    /// Let a burst end later.
+    ExtendBurst {
+        /// Which.
+        burst: BurstId,
+        /// When.
+        end: Timestamp,
+    },
 }

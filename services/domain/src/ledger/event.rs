@@ -1,25 +1,13 @@
 //! What happened in a pool, in the past tense.
 
-use crate::amount::{Tokens, TokensPerMinute};
+use crate::amount::{Money, Tokens};
 use crate::authorship::Authorship;
-use crate::ids::{BurstId, HoldId, ServiceId};
-use crate::policy::{Allocation, Burst, Pool};
-use crate::time::Timestamp;
-
-/// What an allocation is entitled to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Terms {
-    /// The guaranteed rate, bursts not counted.
-    pub baseline: TokensPerMinute,
-    /// The largest request it may make.
-    pub request_max: Tokens,
-}
-
-impl From<&Allocation> for Terms {
-    fn from(allocation: &Allocation) -> Self {
-        Self { baseline: allocation.baseline, request_max: allocation.request_max }
-    }
-}
+use crate::bucket::Level;
+use crate::burst::{Approval, Burst, GrantedBurst};
+use crate::ids::{BudgetId, BurstId, HoldId, NodeId, ServiceId, SliceId};
+use crate::ledger::Quantity;
+use crate::policy::{Pool, Terms};
+use crate::time::{Timestamp, Window};
 
 /// Everything that happens in a pool.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,22 +56,41 @@ pub enum TermsChanged {
         /// Who.
         service: ServiceId,
     },
-    /// The burst counts within its window, instead of an earlier one of the same name.
-    BurstGranted(Burst),
-    /// The burst counts no more.
+    /// A policy says that the burst counts within its window, whatever was known of one of the same name.
+    BurstGranted(GrantedBurst),
+    /// Somebody asks for the burst.
+    BurstRequested(Burst),
+    /// It counts within its window. The author is who said so.
+    BurstApproved {
+        /// Which.
+        burst: BurstId,
+        /// How.
+        approval: Approval,
+    },
+    /// It never counts. The author is who said so, the reason is theirs.
+    BurstDenied {
+        /// Which.
+        burst: BurstId,
+    },
+    /// It counts no more.
     BurstRevoked {
         /// Which.
         burst: BurstId,
     },
+    /// It ends later.
+    BurstExtended {
+        /// Which.
+        burst: BurstId,
+        /// When.
+        end: Timestamp,
+    },
 }
 
-/// Tokens of one hold moved.
+/// Tokens of one allocation moved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Movement {
     /// When, in the ledger's time, which never goes back.
     pub at: Timestamp,
-    /// The hold.
-    pub hold: HoldId,
     /// Whose.
     pub service: ServiceId,
     /// How.
@@ -91,23 +98,67 @@ pub struct Movement {
 }
 
 /// How tokens moved.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Moved {
-    /// They are held for a call.
-    Held {
-        /// How many.
+    /// A slice was drawn: its tokens are taken from the buckets.
+    Drawn(Drawn),
+    /// A hold was replaced by what was used.
+    Settled {
+        /// Which.
+        hold: HoldId,
+        /// What was used.
+        used: Quantity,
+    },
+    /// Nothing more is handed out from a slice, and what was left of it is given back.
+    Sealed {
+        /// Which.
+        slice: SliceId,
+        /// What was left.
+        free: Quantity,
+        /// How many holds were handed out from it.
+        holds: u32,
+    },
+    /// A slice's holder is gone without saying what it handed out: all of the slice counts as spent, until it is settled.
+    Lapsed {
+        /// Which.
+        slice: SliceId,
+    },
+    /// A budget's period began.
+    BudgetOpened {
+        /// Which budget.
+        budget: BudgetId,
+        /// From when until when.
+        period: Window,
+    },
+    /// A budget's use reached a threshold of its limit, for the first time in its period.
+    ThresholdReached {
+        /// Which budget.
+        budget: BudgetId,
+        /// Which threshold.
+        percent: u8,
+    },
+    /// A request that would have been refused passed, because the allocation is in shadow mode.
+    Shadowed {
+        /// The limit's name.
+        limit: &'static str,
+        /// What was asked.
         tokens: Tokens,
     },
-    /// The call is over and used this many.
-    Settled {
-        /// How many were used.
-        used: Tokens,
-        /// How many had been held; none if there was no hold, and all that was used is debt.
-        held: Option<Tokens>,
-    },
-    /// The call was never made.
-    Released {
-        /// How many had been held; none if there was no hold, and its id may hold nothing any more.
-        held: Option<Tokens>,
-    },
+}
+
+/// A slice as it was drawn.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Drawn {
+    /// Its id.
+    pub slice: SliceId,
+    /// Who hands it out; none if it is the quota node itself.
+    pub holder: Option<NodeId>,
+    /// How many tokens it has.
+    pub tokens: Tokens,
+    /// How much of them is borrowed; the rest is taken from the guarantee.
+    pub borrowed: Level,
+    /// How much of them is taken from the pool alone, because the allocation is in shadow mode and has no more.
+    pub unenforced: Level,
+    /// What it may cost at most, counted against budgets in money.
+    pub money: Money,
 }

@@ -1,0 +1,46 @@
+//! Budgets: what an allocation may use in a calendar period, in tokens or in money.
+//!
+//! A budget is one more limit of an admission. Its periods begin and end at midnights of its time zone; their edges are
+//! computed once, in [`crate::calendar`], and kept in the event that opens a period. What counts against it is what was
+//! settled in the period and what is drawn and not settled yet.
+
+use crate::amount::{Money, Tokens};
+use crate::calendar::{Period, Zone};
+use crate::ids::BudgetId;
+use crate::price::Currency;
+
+/// A budget as it was decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Budget {
+    /// Its name within the allocation.
+    pub id: BudgetId,
+    /// How much.
+    pub limit: BudgetLimit,
+    /// For how long.
+    pub period: Period,
+    /// Whose midnights begin and end it.
+    pub zone: Zone,
+    /// What happens when it is used up.
+    pub kind: BudgetKind,
+    /// At which percentages of use somebody is told, once a period each, in rising order.
+    pub thresholds: Vec<u8>,
+}
+
+/// How much a budget is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum BudgetLimit {
+    /// So many tokens.
+    Tokens(Tokens),
+    /// So much money, by the price book. Without a price for a model, its use costs nothing here.
+    Money(Money, Currency),
+}
+
+/// What happens when a budget is used up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum BudgetKind {
+    /// Requests are refused until the next period.
+    #[default]
+    Hard,
+    /// Somebody is told.
+    Soft,
+}

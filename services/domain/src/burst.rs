@@ -1,0 +1,147 @@
+//! Bursts: time-boxed grants on top of a baseline.
+//!
+//! What a burst is and what can become of it. Whether one fits its pool is weighed in [`crate::ledger`]; nothing here
+//! moves tokens or reads a clock: a burst starts and ends by its window, with nobody calling.
+
+use crate::amount::TokensPerMinute;
+use crate::ids::{BurstId, PoolId, ServiceId};
+use crate::time::{Timestamp, Window};
+
+/// A burst as it was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Burst {
+    /// Its name.
+    pub id: BurstId,
+    /// Who may use more.
+    pub service: ServiceId,
+    /// Where.
+    pub pool: PoolId,
+    /// How much more.
+    pub extra: TokensPerMinute,
+    /// From when until when.
+    pub window: Window,
+    /// What kind of event it is for.
+    pub category: Category,
+    /// Why, in the requester's words.
+    pub reason: String,
+    /// Who asked.
+    pub requester: String,
+}
+
+/// What kind of event a burst is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Category {
+    /// Showing it to somebody.
+    Demo,
+    /// Moving from one thing to another.
+    Migration,
+    /// Many people learning at once.
+    Training,
+    /// Many people beginning at once.
+    Onboarding,
+    /// Something is broken.
+    Incident,
+    /// None of these.
+    #[default]
+    Other,
+}
+
+/// How a burst was approved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Approval {
+    /// It raises the guarantee: it fits the pool over its whole window.
+    #[default]
+    Guaranteed,
+    /// It raises the ceiling only: what is spare may be borrowed, if anything is.
+    BestEffort,
+}
+
+/// A burst that counts within its window.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GrantedBurst {
+    /// The burst.
+    pub burst: Burst,
+    /// How it was approved.
+    pub approval: Approval,
+    /// By whom.
+    pub approver: String,
+}
+
+/// What was decided about a burst.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Nothing yet.
+    Requested,
+    /// It counts within its window.
+    Approved {
+        /// How.
+        approval: Approval,
+        /// By whom.
+        approver: String,
+    },
+    /// It never counts.
+    Denied {
+        /// By whom.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// It counts no more.
+    Revoked {
+        /// By whom.
+        by: String,
+        /// Why.
+        reason: String,
+        /// Since when.
+        at: Timestamp,
+    },
+}
+
+/// A burst and what was decided about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BurstRecord {
+    /// The burst, its window as extended.
+    pub burst: Burst,
+    /// The last decision.
+    pub verdict: Verdict,
+}
+
+/// Where a burst is in its life at an instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Phase {
+    /// Somebody must decide.
+    Requested,
+    /// Approved, and not begun.
+    Upcoming,
+    /// It counts.
+    Active,
+    /// It is over.
+    Expired,
+    /// It was denied.
+    Denied,
+    /// It was revoked.
+    Revoked,
+}
+
+impl BurstRecord {
+    /// Where it is in its life. A request whose window is over has expired without an answer.
+    pub fn phase(&self, now: Timestamp) -> Phase {
+        let over = self.burst.window.end() <= now;
+        match &self.verdict {
+            Verdict::Denied { .. } => Phase::Denied,
+            Verdict::Revoked { .. } => Phase::Revoked,
+            _ if over => Phase::Expired,
+            Verdict::Requested => Phase::Requested,
+            Verdict::Approved { .. } if self.burst.window.contains(now) => Phase::Active,
+            Verdict::Approved { .. } => Phase::Upcoming,
+        }
+    }
+
+    /// How it was approved, if it was and has not been revoked.
+    pub const fn approval(&self) -> Option<Approval> {
+        match self.verdict {
+            Verdict::Approved { approval, .. } => Some(approval),
+            _ => None,
+        }
+    }
+}
