@@ -27,6 +27,11 @@ impl Level {
         Self(i128::from(rate.get()).saturating_mul(span_ns))
     }
 
+    /// That many units.
+    pub const fn from_units(units: i128) -> Self {
+        Self(units)
+    }
+
     /// The units.
     pub const fn units(self) -> i128 {
         self.0

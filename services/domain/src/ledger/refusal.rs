@@ -116,6 +116,20 @@ impl Retry {
     }
 }
 
+/// Every name that [`Refusal::limit`] gives.
+const LIMITS: [&str; 10] = [
+    "no_allocation",
+    "request_size",
+    "baseline",
+    "ceiling",
+    "spare",
+    "budget",
+    "requests",
+    "in_flight",
+    "holds",
+    "reservation_id",
+];
+
 impl Refusal {
     /// The limit's name, for metrics and events.
     pub const fn limit(&self) -> &'static str {
@@ -133,6 +147,11 @@ impl Refusal {
             Self::HoldsFull { .. } => "holds",
             Self::ReservationStale { .. } | Self::ReservationOfAnother { .. } => "reservation_id",
         }
+    }
+
+    /// The name of a limit as [`Self::limit`] gives it, from a text that says the same; none if no limit has that name.
+    pub fn limit_from_name(name: &str) -> Option<&'static str> {
+        LIMITS.into_iter().find(|limit| *limit == name)
     }
 
     /// When the same would be admitted if nothing else arrives; none if waiting cannot help.
