@@ -123,7 +123,48 @@ pub enum Phase {
     Revoked,
 }
 
+impl Phase {
+    /// Its name in messages and lists.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Requested => "requested",
+            Self::Upcoming => "upcoming",
+            Self::Active => "active",
+            Self::Expired => "expired",
+            Self::Denied => "denied",
+            Self::Revoked => "revoked",
+        }
+    }
+
+    /// Whether it counts, or still may.
+    pub const fn is_open(self) -> bool {
+        matches!(self, Self::Requested | Self::Upcoming | Self::Active)
+    }
+}
+
 impl BurstRecord {
+    /// A burst that somebody asks for.
+    pub fn requested(burst: &Burst) -> Self {
+        Self { burst: burst.clone(), verdict: Verdict::Requested }
+    }
+
+    /// A burst that a policy grants.
+    pub fn granted(granted: &GrantedBurst) -> Self {
+        let (approval, approver) = (granted.approval, granted.approver.clone());
+        Self { burst: granted.burst.clone(), verdict: Verdict::Approved { approval, approver } }
+    }
+
+    /// The burst as a policy would grant it, if it was approved and has not been revoked.
+    pub fn grant(&self) -> Option<GrantedBurst> {
+        let Verdict::Approved { approval, approver } = &self.verdict else { return None };
+        Some(GrantedBurst { burst: self.burst.clone(), approval: *approval, approver: approver.clone() })
+    }
+
+    /// Lets it end at another instant. One that is not after its start changes nothing.
+    pub fn extend(&mut self, end: Timestamp) {
+        self.burst.window = Window::try_new(self.burst.window.start(), end).unwrap_or(self.burst.window);
+    }
+
     /// Where it is in its life. A request whose window is over has expired without an answer.
     pub fn phase(&self, now: Timestamp) -> Phase {
         let over = self.burst.window.end() <= now;

@@ -1,18 +1,18 @@
 //! Whether all guarantees together fit their pool, at every instant to come.
 //!
 //! Two sums may never exceed the pool's: the rates (what guarantees refill with) and the depths (what they may take at
-//! once). Both change only at the edges of bursts, so those are the instants that are weighed.
+//! once). Both change only where a burst begins or ends and where an allocation lapses, so those are the instants that
+//! are weighed, once each and in order. A third, of requests a minute, is the same at all times, and is weighed where the
+//! pool limits them.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use crate::amount::{Tokens, TokensPerMinute};
-use crate::bucket::{Level, Plan, Segment};
-use crate::ids::ServiceId;
+use crate::amount::{RequestsPerMinute, Tokens, TokensPerMinute};
+use crate::bucket::{Level, Segment};
 use crate::ledger::PoolTerms;
+use crate::ledger::terms::Steps;
 use crate::time::Timestamp;
 
 /// By how much guarantees exceed their pool, at the worst instant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Shortage {
     /// That instant.
     pub at: Timestamp,
@@ -20,74 +20,86 @@ pub struct Shortage {
     pub rate: TokensPerMinute,
     /// How many tokens more could be taken at once than the pool holds.
     pub depth: Tokens,
+    /// How many requests a minute more are allocated than the pool has.
+    pub requests: RequestsPerMinute,
+    /// How many allocations state no requests a minute, though the pool limits them.
+    pub requests_unstated: u64,
 }
 
 /// The worst instant from `now` on at which guarantees exceed the pool; none if they always fit.
 ///
 /// Worst is the largest excess of rate, and where rates fit, of depth; of equal ones the first.
 pub fn shortage(terms: &PoolTerms, now: Timestamp) -> Option<Shortage> {
-    let plans: BTreeMap<&ServiceId, Plan> =
-        terms.allocations().keys().map(|service| (service, terms.plan_of(service))).collect();
-    let pool = terms.plan_of_pool().at(now);
-    let mut sums = Sums::default();
-    for plan in plans.values() {
-        sums.add(plan.at(now));
+    let capacity = Sum::of(terms.plan_of_pool().at(now));
+    let mut sum = Sum::default();
+    let mut edges = Vec::new();
+    for (service, held) in terms.allocations() {
+        sum = sum.plus(weigh(&terms.guarantee(service, held), now, &mut edges));
     }
-    let mut worst = sums.excess(pool, now);
-    for (at, services) in edges(terms, now) {
-        for plan in services.iter().filter_map(|service| plans.get(service)) {
-            sums.replace(plan.at(just_before(at)), plan.at(at));
-        }
-        worst = worse(worst, sums.excess(pool, at));
-    }
-    worst
-}
-
-/// The instants to come at which a burst begins or ends, and whose.
-fn edges(terms: &PoolTerms, now: Timestamp) -> BTreeMap<Timestamp, BTreeSet<&ServiceId>> {
-    let mut edges: BTreeMap<Timestamp, BTreeSet<&ServiceId>> = BTreeMap::new();
-    for burst in terms.bursts().values() {
-        for at in [burst.window.start(), burst.window.end()].into_iter().filter(|at| *at > now) {
-            edges.entry(at).or_default().insert(&burst.service);
+    edges.sort_unstable_by_key(|(at, _)| *at);
+    let mut worst = (sum.excess(capacity), now);
+    for same in edges.chunk_by(|(one, _), (next, _)| one == next) {
+        sum = same.iter().fold(sum, |sum, (_, step)| sum.plus(*step));
+        let excess = sum.excess(capacity);
+        if excess > worst.0 {
+            worst = (excess, same[0].0);
         }
     }
-    edges
+    let ((rate, depth), at) = worst;
+    let (requests, requests_unstated) = excess_requests(terms);
+    let found = Shortage { at, rate, depth, requests, requests_unstated };
+    (found != Shortage { at, ..Shortage::default() }).then_some(found)
 }
 
-fn just_before(at: Timestamp) -> Timestamp {
-    Timestamp::from_nanos(at.as_nanos().saturating_sub(1))
-}
-
-fn worse(one: Option<Shortage>, other: Option<Shortage>) -> Option<Shortage> {
-    match (one, other) {
-        (Some(one), Some(other)) if (other.rate, other.depth) > (one.rate, one.depth) => Some(other),
-        (None, other) => other,
-        (one, _) => one,
+/// What a guarantee is now. What it becomes later is added to the edges.
+fn weigh(guarantee: &Steps, now: Timestamp, edges: &mut Vec<(Timestamp, Sum)>) -> Sum {
+    let begun = guarantee.later.partition_point(|segment| segment.from <= now);
+    let (past, to_come) = guarantee.later.split_at(begun);
+    let first = past.last().map_or(Sum::new(guarantee.before), |segment| Sum::of(*segment));
+    let mut before = first;
+    for segment in to_come {
+        let after = Sum::of(*segment);
+        edges.push((segment.from, after.minus(before)));
+        before = after;
     }
+    first
 }
 
-#[derive(Default)]
-struct Sums {
+fn excess_requests(terms: &PoolTerms) -> (RequestsPerMinute, u64) {
+    let Some(limit) = terms.pool().and_then(|pool| pool.requests) else {
+        return (RequestsPerMinute::ZERO, 0);
+    };
+    let stated: RequestsPerMinute = terms.allocations().values().filter_map(|held| held.requests).sum();
+    let unstated = terms.allocations().values().filter(|held| held.requests.is_none()).count();
+    (stated.saturating_sub(limit), u64::try_from(unstated).unwrap_or(u64::MAX))
+}
+
+/// Rates and depths together, or how they change.
+#[derive(Clone, Copy, Default)]
+struct Sum {
     rate: i128,
     depth: Level,
 }
 
-impl Sums {
-    fn add(&mut self, segment: Segment) {
-        self.rate += i128::from(segment.rate.get());
-        self.depth = self.depth.plus(segment.depth);
+impl Sum {
+    fn new((rate, depth): (TokensPerMinute, Level)) -> Self {
+        Self { rate: i128::from(rate.get()), depth }
     }
 
-    fn replace(&mut self, old: Segment, new: Segment) {
-        self.rate -= i128::from(old.rate.get());
-        self.depth = self.depth.minus(old.depth);
-        self.add(new);
+    fn of(segment: Segment) -> Self {
+        Self::new((segment.rate, segment.depth))
     }
 
-    fn excess(&self, pool: Segment, at: Timestamp) -> Option<Shortage> {
-        let rate = (self.rate - i128::from(pool.rate.get())).max(0);
-        let rate = TokensPerMinute::new(u64::try_from(rate).unwrap_or(u64::MAX));
-        let depth = pool.depth.minus(self.depth).debt();
-        (rate > TokensPerMinute::ZERO || depth > Tokens::ZERO).then_some(Shortage { at, rate, depth })
+    fn plus(self, other: Self) -> Self {
+        Self { rate: self.rate + other.rate, depth: self.depth.plus(other.depth) }
+    }
+
+    fn minus(self, other: Self) -> Self {
+        Self { rate: self.rate - other.rate, depth: self.depth.minus(other.depth) }
+    }
+
+    fn excess(self, capacity: Self) -> (TokensPerMinute, Tokens) {
+        let rate = u64::try_from((self.rate - capacity.rate).max(0)).unwrap_or(u64::MAX);
+        (TokensPerMinute::new(rate), capacity.depth.minus(self.depth).debt())
     }
 }

@@ -282,15 +282,25 @@ pub enum ChangeRefused {
 
 impl fmt::Display for Shortage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "guarantees exceed the pool")?;
-        if self.rate > TokensPerMinute::ZERO {
-            write!(f, " by {} tokens a minute", self.rate)?;
+        let Self { at, rate, depth, requests, requests_unstated } = self;
+        let excesses = [
+            (rate.get(), "tokens a minute"),
+            (depth.get(), "tokens that could be taken at once"),
+            (requests.get(), "requests a minute"),
+        ];
+        let excesses: Vec<String> = excesses
+            .iter()
+            .filter(|(excess, _)| *excess > 0)
+            .map(|(excess, unit)| format!("by {excess} {unit}"))
+            .collect();
+        if !excesses.is_empty() {
+            write!(f, "guarantees exceed the pool {}, worst at {}", excesses.join(" and "), Utc(*at))?;
         }
-        if self.depth > Tokens::ZERO {
-            let and = if self.rate > TokensPerMinute::ZERO { " and" } else { "" };
-            write!(f, "{and} by {} tokens that could be taken at once", self.depth)?;
+        if *requests_unstated > 0 {
+            let and = if excesses.is_empty() { "" } else { "; " };
+            write!(f, "{and}{requests_unstated} allocations state no requests a minute, which the pool limits")?;
         }
-        write!(f, ", worst at {}", Utc(self.at))
+        Ok(())
     }
 }
 
