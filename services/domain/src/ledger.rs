@@ -6,12 +6,14 @@
 //! has a guaranteed bucket of its own, and all guarantees together always fit the pool. What is taken from a guarantee
 //! is taken from the pool too.
 
+mod change;
 mod command;
 mod event;
 mod fit;
 mod refusal;
 mod terms;
 
+pub use change::decide_change;
 pub use command::{Change, Draw, Quantity, Seal, Settle};
 pub use event::{Drawn, Event, Governed, Moved, Movement, TermsChanged};
 pub use fit::{Shortage, shortage};

@@ -1,0 +1,160 @@
+//! What may be changed about a pool, and what of it is new: all of a list of changes or nothing.
+//!
+//! Guarantees are weighed once, after the last change: one may shrink so that another can grow. What only lowers
+//! guarantees is never refused for want of room. Whether terms make sense by themselves is the business of whoever
+//! reads them (see [`crate::policy::problems`]).
+
+use std::borrow::Cow;
+
+use crate::authorship::Authorship;
+use crate::burst::{Approval, Burst, BurstRecord, Phase};
+use crate::ids::BurstId;
+use crate::ledger::{Change, ChangeRefused, Governed, PoolTerms, TermsChanged, shortage};
+use crate::time::Timestamp;
+
+/// Finds what a list of changes brings, in order; nothing if it is so already.
+///
+/// `now` is the ledger's time, which never goes back, and becomes the time of the decision. `expected` is the version
+/// that whoever asks has seen: another one refuses whatever would change something.
+pub fn decide_change(
+    terms: &PoolTerms,
+    by: &Authorship,
+    changes: &[Change],
+    expected: Option<u64>,
+    now: Timestamp,
+) -> Result<Vec<Governed>, ChangeRefused> {
+    let by = Authorship { at: now, ..by.clone() };
+    let decided = decide_whatever_version(terms, &by, changes);
+    let found = terms.version();
+    match (expected, decided) {
+        (_, Ok(nothing)) if nothing.is_empty() => Ok(nothing),
+        (Some(expected), _) if expected != found => Err(ChangeRefused::VersionMismatch { expected, found }),
+        (_, decided) => decided,
+    }
+}
+
+fn decide_whatever_version(
+    before: &PoolTerms,
+    by: &Authorship,
+    changes: &[Change],
+) -> Result<Vec<Governed>, ChangeRefused> {
+    let mut after = Cow::Borrowed(before);
+    let mut events = Vec::new();
+    for change in changes {
+        let Some(what) = after.difference(change) else {
+            check_known(&after, change)?;
+            continue;
+        };
+        check(&after, change, by.at)?;
+        let event = Governed { by: by.clone(), what };
+        after.to_mut().evolve(&event);
+        events.push(event);
+    }
+    if after.is_same_as(before) {
+        return Ok(Vec::new());
+    }
+    let short = events.iter().any(|event| may_raise(&event.what)).then(|| shortage(&after, by.at)).flatten();
+    short.map_or(Ok(events), |short| Err(ChangeRefused::DoesNotFit(short)))
+}
+
+/// Whether more may be guaranteed after a decision, or less be there for it.
+const fn may_raise(what: &TermsChanged) -> bool {
+    match what {
+        TermsChanged::PoolDefined(_)
+        | TermsChanged::AllocationSet { .. }
+        | TermsChanged::BurstGranted(_)
+        | TermsChanged::BurstApproved { approval: Approval::Guaranteed, .. }
+        | TermsChanged::BurstExtended { .. } => true,
+        TermsChanged::PoolRemoved
+        | TermsChanged::AllocationRemoved { .. }
+        | TermsChanged::BurstRequested(_)
+        | TermsChanged::BurstApproved { approval: Approval::BestEffort, .. }
+        | TermsChanged::BurstDenied { .. }
+        | TermsChanged::BurstRevoked { .. } => false,
+    }
+}
+
+/// A change that brings nothing is about a burst that is known, if it is about a burst.
+fn check_known(terms: &PoolTerms, change: &Change) -> Result<(), ChangeRefused> {
+    match change {
+        Change::ApproveBurst { burst, .. }
+        | Change::DenyBurst { burst }
+        | Change::RevokeBurst { burst }
+        | Change::ExtendBurst { burst, .. } => record(terms, burst).map(|_| ()),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a change that brings something may be made.
+fn check(terms: &PoolTerms, change: &Change, now: Timestamp) -> Result<(), ChangeRefused> {
+    match change {
+        Change::SetAllocation { .. } if terms.pool().is_none() => Err(ChangeRefused::NoPool),
+        Change::GrantBurst(granted) => check_has_allocation(terms, &granted.burst),
+        Change::RequestBurst(burst) => check_request(terms, burst, now),
+        Change::ApproveBurst { burst, approval } => check_approval(record(terms, burst)?, *approval, now),
+        Change::DenyBurst { burst } => {
+            let burst = record(terms, burst)?;
+            if burst.phase(now) == Phase::Requested { Ok(()) } else { Err(too_late(burst, "denied", now)) }
+        }
+        Change::RevokeBurst { burst } => {
+            let burst = record(terms, burst)?;
+            if burst.phase(now).is_open() { Ok(()) } else { Err(too_late(burst, "revoked", now)) }
+        }
+        Change::ExtendBurst { burst, end } => check_extension(record(terms, burst)?, *end, now),
+        Change::DefinePool(_)
+        | Change::RemovePool
+        | Change::SetAllocation { .. }
+        | Change::RemoveAllocation { .. } => Ok(()),
+    }
+}
+
+fn record<'a>(terms: &'a PoolTerms, burst: &BurstId) -> Result<&'a BurstRecord, ChangeRefused> {
+    terms.bursts().get(burst).ok_or_else(|| ChangeRefused::NoBurst { burst: burst.clone() })
+}
+
+fn check_has_allocation(terms: &PoolTerms, burst: &Burst) -> Result<(), ChangeRefused> {
+    if terms.pool().is_none() {
+        return Err(ChangeRefused::NoPool);
+    }
+    let held = terms.allocations().contains_key(&burst.service);
+    if held { Ok(()) } else { Err(ChangeRefused::BurstWithoutAllocation) }
+}
+
+fn check_request(terms: &PoolTerms, burst: &Burst, now: Timestamp) -> Result<(), ChangeRefused> {
+    if terms.bursts().contains_key(&burst.id) {
+        return Err(ChangeRefused::BurstNameTaken { burst: burst.id.clone() });
+    }
+    check_has_allocation(terms, burst)?;
+    let asked = BurstRecord::requested(burst);
+    if asked.phase(now) == Phase::Expired { Err(too_late(&asked, "requested", now)) } else { Ok(()) }
+}
+
+/// A guaranteed burst is not made less by approving it otherwise, so that an approval that comes late, or again, after
+/// a better one undoes nothing.
+fn check_approval(burst: &BurstRecord, approval: Approval, now: Timestamp) -> Result<(), ChangeRefused> {
+    match burst.phase(now) {
+        Phase::Upcoming | Phase::Active if approval == Approval::BestEffort => Err(ChangeRefused::BurstPhase {
+            burst: burst.burst.id.clone(),
+            phase: "guaranteed",
+            asked: "approved as best effort",
+        }),
+        Phase::Requested | Phase::Upcoming | Phase::Active => Ok(()),
+        Phase::Expired | Phase::Denied | Phase::Revoked => Err(too_late(burst, "approved", now)),
+    }
+}
+
+/// What is over stays over: a burst does not count again, and did not count in between.
+fn check_extension(burst: &BurstRecord, end: Timestamp, now: Timestamp) -> Result<(), ChangeRefused> {
+    let ends = burst.burst.window.end();
+    match burst.phase(now) {
+        Phase::Upcoming | Phase::Active if end > ends => Ok(()),
+        Phase::Upcoming | Phase::Active => {
+            Err(ChangeRefused::NotLater { burst: burst.burst.id.clone(), end: ends })
+        }
+        _ => Err(too_late(burst, "extended", now)),
+    }
+}
+
+fn too_late(burst: &BurstRecord, asked: &'static str, now: Timestamp) -> ChangeRefused {
+    ChangeRefused::BurstPhase { burst: burst.burst.id.clone(), phase: burst.phase(now).as_str(), asked }
+}
