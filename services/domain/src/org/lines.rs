@@ -31,12 +31,13 @@ pub(super) fn of_change(pool: &PoolId, change: &Change, before: &PoolTerms) -> S
         Change::RemoveAllocation { service } => {
             format!("service {service} in pool {pool}: allocation removed")
         }
-        Change::GrantBurst(burst) => {
+        Change::GrantBurst(granted) => {
+            let burst = &granted.burst;
             let (from, to) = (Utc(burst.window.start()), Utc(burst.window.end()));
             let (id, service, extra) = (&burst.id, &burst.service, burst.extra);
             format!("burst {id}: {extra} tokens a minute more for {service} in {pool} from {from} to {to}")
         }
-        Change::RevokeBurst { burst } => format!("burst {burst}: revoked"),
+        other => format!("pool {pool}: {other:?}"),
     }
 }
 
@@ -46,7 +47,7 @@ pub(super) fn of_decided(what: &Decided) -> String {
         Decided::TeamDefined(team) => format!("team {}: {}", team.id, team.title),
         Decided::TeamRemoved(team) => format!("team {team}: removed"),
         Decided::ServiceDefined(service) => {
-            format!("service {}: of team {}, owned by {}", service.id, service.team, service.owner)
+            format!("service {}: of team {}, owned by {}", service.id, service.team, service.purpose.owner)
         }
         Decided::ServiceRemoved(service) => format!("service {service}: removed"),
         Decided::PriceSet(price) => {

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::authorship::Authorship;
 use crate::ids::PoolId;
-use crate::ledger::{Change, PoolTerms, Terms, shortage};
+use crate::ledger::{Change, Governed, PoolTerms, shortage};
 use crate::org::{Decided, Event, Org, lines};
-use crate::policy::{Burst, Policy, PolicyProblem, Service, problems};
+use crate::policy::{Policy, PolicyProblem, Service, Terms, problems};
 use crate::price::Price;
 
 /// What a policy changes.
@@ -64,8 +64,8 @@ fn check_fit(
 ) {
     let mut after = before.clone();
     for what in changes {
-        if let Some(changed) = after.difference(what) {
-            after.evolve(&changed);
+        if let Some(what) = after.difference(what) {
+            after.evolve(&Governed { by: by.clone(), what });
         }
     }
     if let Some(short) = shortage(&after, by.at).filter(|_| !changes.is_empty()) {
@@ -92,35 +92,36 @@ fn pool_changes(before: &PoolTerms, id: &PoolId, policy: &Policy) -> Vec<Change>
         return before.pool().map(|_| Change::RemovePool).into_iter().collect();
     };
     let wanted = allocations(policy, id);
-    let bursts = || policy.bursts.iter().filter(|burst| burst.pool == *id);
-    let smaller = |change: &&Change| matches!(change, Change::SetAllocation { service, terms } if shrinks(before, service, *terms));
+    let smaller = |change: &&Change| matches!(change, Change::SetAllocation { service, terms } if shrinks(before, service, terms));
     let sets: Vec<Change> = wanted
         .iter()
-        .map(|(service, terms)| Change::SetAllocation { service: service.id.clone(), terms: *terms })
+        .map(|(service, terms)| Change::SetAllocation {
+            service: service.id.clone(),
+            terms: (*terms).clone(),
+        })
         .collect();
-    let gone_bursts = before.bursts().keys().filter(|id| !bursts().any(|burst| burst.id == **id));
     let gone = before.allocations().keys().filter(|id| !wanted.iter().any(|(service, _)| service.id == **id));
     let define = Change::DefinePool(pool.clone());
     let shrinking = pool.capacity < before.capacity();
     let all = (!shrinking).then(|| define.clone()).into_iter();
-    let all = all.chain(gone_bursts.map(|burst| Change::RevokeBurst { burst: burst.clone() }));
     let all = all.chain(gone.map(|service| Change::RemoveAllocation { service: service.clone() }));
     let all = all.chain(sets.iter().filter(smaller).cloned());
     let all = all.chain(sets.iter().filter(|change| !smaller(change)).cloned());
-    let all = all.chain(bursts().map(|burst: &Burst| Change::GrantBurst(burst.clone())));
+    let bursts = policy.bursts.iter().filter(|granted| granted.burst.pool == *id);
+    let all = all.chain(bursts.cloned().map(Change::GrantBurst));
     let all = all.chain(shrinking.then_some(define));
     all.filter(|change| before.difference(change).is_some()).collect()
 }
 
-fn shrinks(before: &PoolTerms, service: &crate::ids::ServiceId, terms: Terms) -> bool {
+fn shrinks(before: &PoolTerms, service: &crate::ids::ServiceId, terms: &Terms) -> bool {
     let old = before.allocations().get(service);
     old.is_some_and(|old| terms.baseline <= old.baseline && terms.request_max <= old.request_max)
 }
 
-fn allocations<'a>(policy: &'a Policy, pool: &PoolId) -> Vec<(&'a Service, Terms)> {
+fn allocations<'a>(policy: &'a Policy, pool: &PoolId) -> Vec<(&'a Service, &'a Terms)> {
     let of = |service: &'a Service| {
         let held = service.allocations.iter().find(|held| held.pool == *pool)?;
-        Some((service, Terms::from(held)))
+        Some((service, &held.terms))
     };
     policy.services.iter().filter_map(of).collect()
 }

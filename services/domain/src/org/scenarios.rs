@@ -3,9 +3,13 @@
 use super::*;
 use crate::amount::{Tokens, TokensPerMinute};
 use crate::authorship::Authorship;
-use crate::directory::{CallerKey, KeyHash};
-use crate::ledger::PoolTerms;
-use crate::policy::{Allocation, Burst, Policy, PolicyProblem, Pool, Service, Team};
+use crate::burst::{Approval, Burst, Category, GrantedBurst};
+use crate::directory::{CallerKey, KeyHash, KeyHolder};
+use crate::ledger::{Governed, PoolTerms};
+use crate::policy::{
+    Allocation, DataClass, Environment, Policy, PolicyProblem, Pool, Priority, Purpose, Service, Team, Terms,
+    Thresholds,
+};
 use crate::price::{Currency, PicoPerToken, Price};
 use crate::time::{Timestamp, Window};
 
@@ -14,35 +18,40 @@ fn id<T: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
 }
 
 fn by() -> Authorship {
-    Authorship { author: "ada".into(), reason: "test".into(), at: Timestamp::from_secs(1_750_000_000) }
-}
-
-fn service(name: &str, baseline: u64) -> Service {
-    let held = Allocation {
-        pool: id("gpt"),
-        baseline: TokensPerMinute::new(baseline),
-        request_max: Tokens::new(100),
-    };
-    Service {
-        id: id(name),
-        team: id("web"),
-        owner: "Ada".into(),
-        use_case: "support".into(),
-        when_throttled: "waits".into(),
-        allocations: vec![held],
+    Authorship {
+        author: "ada".into(),
+        reason: "test".into(),
+        at: Timestamp::from_secs(1_750_000_000),
+        commit: None,
     }
 }
 
-fn burst(extra: u64) -> Burst {
-    Burst {
+fn service(name: &str, baseline: u64) -> Service {
+    let terms = Terms::guarantee(TokensPerMinute::new(baseline), Tokens::new(100));
+    Service {
+        id: id(name),
+        team: id("web"),
+        purpose: Purpose { owner: "Ada".into(), use_case: "support".into(), ..Purpose::default() },
+        environment: Environment::Production,
+        data_class: DataClass::Internal,
+        regions: vec![],
+        priority: Priority::Standard,
+        allocations: vec![Allocation { pool: id("gpt"), terms }],
+    }
+}
+
+fn burst(extra: u64) -> GrantedBurst {
+    let burst = Burst {
         id: id("launch"),
         service: id("chat"),
         pool: id("gpt"),
         extra: TokensPerMinute::new(extra),
         window: Window::try_new(by().at, by().at.plus(std::time::Duration::from_mins(1))).unwrap(),
+        category: Category::Other,
         reason: "launch".into(),
-        approved_by: "grace".into(),
-    }
+        requester: "ada".into(),
+    };
+    GrantedBurst { burst, approval: Approval::Guaranteed, approver: "grace".into() }
 }
 
 fn price(micro: u64) -> Price {
@@ -61,10 +70,18 @@ fn price(micro: u64) -> Price {
 fn policy() -> Policy {
     let capacity = TokensPerMinute::new(60_000);
     Policy {
-        pools: vec![Pool { id: id("gpt"), capacity, models: vec![], deployments: vec![] }],
-        teams: vec![Team { id: id("web"), title: "Web".into() }],
+        pools: vec![Pool {
+            id: id("gpt"),
+            capacity,
+            requests: None,
+            thresholds: Thresholds::default(),
+            models: vec![],
+            deployments: vec![],
+        }],
+        teams: vec![Team { id: id("web"), title: "Web".into(), contact: String::new() }],
         services: vec![service("chat", 40_000), service("search", 10_000)],
         bursts: vec![burst(5_000)],
+        exceptions: vec![],
         prices: vec![price(1)],
     }
 }
@@ -78,7 +95,7 @@ fn applied(mut org: Org, policy: &Policy) -> (Org, Vec<String>) {
         for what in changes {
             let terms = org.pools.get(pool).cloned().unwrap_or_else(PoolTerms::default);
             if let Some(changed) = terms.difference(what) {
-                org.evolve_pool(pool, &changed);
+                org.evolve_pool(pool, &Governed { by: by(), what: changed });
             }
         }
     }
@@ -149,7 +166,14 @@ fn a_burst_that_does_not_fit_says_by_how_much_and_when() {
 }
 
 fn key(name: &str, secret: u8) -> CallerKey {
-    CallerKey { id: id(name), hash: KeyHash::new([secret; 32]), service: id("chat"), expires: None }
+    CallerKey {
+        id: id(name),
+        hash: KeyHash::new([secret; 32]),
+        service: id("chat"),
+        holder: KeyHolder::Workload,
+        expires: None,
+        models: vec![],
+    }
 }
 
 #[test]
@@ -179,7 +203,7 @@ fn a_key_calls_as_a_service_that_exists() {
 fn the_directory_shows_where_a_service_may_go_and_grows_with_every_change() {
     let (org, _) = applied(Org::default(), &policy());
     let before = org.directory();
-    assert_eq!(before.services[0].pools, [id("gpt")]);
+    assert_eq!(before.services[0].pools[0].pool, id("gpt"));
     let (org, _) = applied(org, &Policy { services: vec![service("chat", 1)], ..policy() });
     assert!(org.directory().version > before.version);
     assert_eq!(org.directory().services.len(), 1);

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::directory::{CallerKey, Directory, ServiceEntry};
+use crate::burst::BurstRecord;
+use crate::directory::{CallerKey, Directory, PoolEntry, ServiceEntry};
 use crate::ids::{CallerKeyId, ModelName, PoolId, ServiceId, TeamId};
-use crate::ledger::{PoolTerms, TermsChanged};
+use crate::ledger::{Governed, PoolTerms};
 use crate::org::{Decided, Event};
 use crate::policy::{Allocation, Policy, Service, Team};
 use crate::price::Price;
@@ -45,7 +46,7 @@ impl Org {
     }
 
     /// Makes a decision about a pool so. Decisions about different pools, and about none, may come in any order.
-    pub fn evolve_pool(&mut self, pool: &PoolId, what: &TermsChanged) {
+    pub fn evolve_pool(&mut self, pool: &PoolId, what: &Governed) {
         self.version += 1;
         self.pools.entry(pool.clone()).or_default().evolve(what);
     }
@@ -81,7 +82,7 @@ impl Org {
         let entry = |service: &Service| ServiceEntry {
             id: service.id.clone(),
             team: service.team.clone(),
-            pools: self.pools_of(&service.id).cloned().collect(),
+            pools: self.entries_of(&service.id),
         };
         Directory {
             version: self.version,
@@ -91,13 +92,20 @@ impl Org {
         }
     }
 
+    fn entries_of(&self, service: &ServiceId) -> Vec<PoolEntry> {
+        let entry = |(pool, terms): (&PoolId, &PoolTerms)| {
+            let failure = terms.allocations().get(service)?.failure;
+            Some(PoolEntry { pool: pool.clone(), failure })
+        };
+        self.pools.iter().filter_map(entry).collect()
+    }
+
     /// The policy as it stands: applying it changes nothing.
     pub fn policy(&self) -> Policy {
         let services = self.services.values().map(|service| {
             let allocations = self.pools.iter().filter_map(|(pool, terms)| {
                 let held = terms.allocations().get(&service.id)?;
-                let (baseline, request_max) = (held.baseline, held.request_max);
-                Some(Allocation { pool: pool.clone(), baseline, request_max })
+                Some(Allocation { pool: pool.clone(), terms: held.clone() })
             });
             Service { allocations: allocations.collect(), ..service.clone() }
         });
@@ -105,7 +113,12 @@ impl Org {
             pools: self.pools.values().filter_map(|terms| terms.pool().cloned()).collect(),
             teams: self.teams.values().cloned().collect(),
             services: services.collect(),
-            bursts: self.pools.values().flat_map(|terms| terms.bursts().values().cloned()).collect(),
+            bursts: self
+                .pools
+                .values()
+                .flat_map(|terms| terms.bursts().values().filter_map(BurstRecord::grant))
+                .collect(),
+            exceptions: Vec::new(),
             prices: self.prices.values().cloned().collect(),
         }
     }

@@ -38,7 +38,7 @@ fn check_unique(policy: &Policy, found: &mut Findings) {
     let names = (policy.pools.iter().map(|pool| format!("pool {}", pool.id)))
         .chain(policy.teams.iter().map(|team| format!("team {}", team.id)))
         .chain(policy.services.iter().map(|service| format!("service {}", service.id)))
-        .chain(policy.bursts.iter().map(|burst| format!("burst {}", burst.id)));
+        .chain(policy.bursts.iter().map(|burst| format!("burst {}", burst.burst.id)));
     let mut seen = BTreeSet::new();
     for name in names {
         if !seen.insert(name.clone()) {
@@ -89,7 +89,7 @@ fn check_services(policy: &Policy, found: &mut Findings) {
             if !pools.insert(&allocation.pool) {
                 found.add(&place, "is stated twice; keep one of them");
             }
-            if allocation.request_max == Tokens::ZERO {
+            if allocation.terms.request_max == Tokens::ZERO {
                 found.add(&place, "request_max must be at least 1 token");
             }
         }
@@ -97,7 +97,7 @@ fn check_services(policy: &Policy, found: &mut Findings) {
 }
 
 fn check_bursts(policy: &Policy, found: &mut Findings) {
-    for burst in &policy.bursts {
+    for burst in policy.bursts.iter().map(|granted| &granted.burst) {
         let holder = policy.services.iter().find(|service| service.id == burst.service);
         let has_allocation =
             holder.is_some_and(|service| service.allocations.iter().any(|held| held.pool == burst.pool));
