@@ -19,7 +19,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let descriptors = protox::compile(FILES, ["."])?;
     let out: PathBuf = std::env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?.into();
     std::fs::write(out.join("descriptors.bin"), prost_bytes(&descriptors))?;
-    tonic_prost_build::configure().bytes(".weir.storage").compile_fds(descriptors)?;
+    tonic_prost_build::configure()
+        .bytes(".weir.storage")
+        .bytes(".weir.quota.v1.Settled")
+        .bytes(".weir.quota.v1.SliceDrawn")
+        .compile_fds(descriptors)?;
     Ok(())
 }
 

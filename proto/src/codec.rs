@@ -1,15 +1,25 @@
 //! Between the wire and the domain. Every conversion there is lives here.
 
+mod access;
+mod burst;
+mod directory;
 mod policy;
 mod quota;
+#[cfg(test)]
+mod samples;
 mod usage;
 mod values;
 mod wal;
 
+pub use access::{access_key_from_wire, access_key_to_wire, role_from_wire, role_to_wire};
+pub use burst::{
+    burst_from_wire, burst_state_to_wire, burst_to_wire, granted_burst_from_wire, granted_burst_to_wire,
+};
+pub use directory::{caller_key_from_wire, caller_key_to_wire, directory_from_wire, directory_to_wire};
 pub use policy::{
-    burst_from_wire, burst_to_wire, caller_key_from_wire, caller_key_to_wire, directory_from_wire,
-    directory_to_wire, policy_from_wire, policy_to_wire, pool_from_wire, pool_to_wire, price_from_wire,
-    price_to_wire, service_from_wire, service_to_wire, team_from_wire, team_to_wire,
+    allocation_from_wire, allocation_to_wire, exception_from_wire, exception_to_wire, policy_from_wire,
+    policy_to_wire, pool_from_wire, pool_to_wire, price_from_wire, price_to_wire, service_from_wire,
+    service_to_wire, team_from_wire, team_to_wire,
 };
 pub use quota::{kinds as quota_kinds, quota_event_from_record, quota_event_to_record};
 pub use usage::{RECORDED_V1, REFUSED_V1, usage_from_record, usage_to_record};

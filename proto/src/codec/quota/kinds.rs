@@ -12,10 +12,18 @@ pub const POOL_REMOVED_V1: &str = "weir.quota.pool_removed.v1";
 pub const ALLOCATION_SET_V1: &str = "weir.quota.allocation_set.v1";
 /// An allocation was removed.
 pub const ALLOCATION_REMOVED_V1: &str = "weir.quota.allocation_removed.v1";
-/// A burst was granted.
+/// A burst was granted by a policy.
 pub const BURST_GRANTED_V1: &str = "weir.quota.burst_granted.v1";
+/// A burst was asked for.
+pub const BURST_REQUESTED_V1: &str = "weir.quota.burst_requested.v1";
+/// A burst was approved.
+pub const BURST_APPROVED_V1: &str = "weir.quota.burst_approved.v1";
+/// A burst was denied.
+pub const BURST_DENIED_V1: &str = "weir.quota.burst_denied.v1";
 /// A burst was revoked.
 pub const BURST_REVOKED_V1: &str = "weir.quota.burst_revoked.v1";
+/// A burst ends later.
+pub const BURST_EXTENDED_V1: &str = "weir.quota.burst_extended.v1";
 /// A team was defined.
 pub const TEAM_DEFINED_V1: &str = "weir.quota.team_defined.v1";
 /// A team was removed.
@@ -32,3 +40,13 @@ pub const PRICE_REMOVED_V1: &str = "weir.quota.price_removed.v1";
 pub const CALLER_KEY_CREATED_V1: &str = "weir.quota.caller_key_created.v1";
 /// A caller key was revoked.
 pub const CALLER_KEY_REVOKED_V1: &str = "weir.quota.caller_key_revoked.v1";
+/// A caller key expires at another time.
+pub const CALLER_KEY_EXPIRY_SET_V1: &str = "weir.quota.caller_key_expiry_set.v1";
+/// An access key was created.
+pub const ACCESS_KEY_CREATED_V1: &str = "weir.quota.access_key_created.v1";
+/// An access key was revoked.
+pub const ACCESS_KEY_REVOKED_V1: &str = "weir.quota.access_key_revoked.v1";
+/// An exception was granted or changed.
+pub const EXCEPTION_GRANTED_V1: &str = "weir.quota.exception_granted.v1";
+/// An exception was ended before its time.
+pub const EXCEPTION_ENDED_V1: &str = "weir.quota.exception_ended.v1";

@@ -1,93 +1,193 @@
 //! Movements of tokens ⇄ `LedgerMoved`. A record names each service once and each time as a distance from the first.
+//!
+//! A rebuild reads millions of these: what many movements of a record name is made once, the bytes stay where they are.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
-use super::super::{DecodeError, timestamp_from_wire, timestamp_to_wire};
-use super::{Body, kinds, pool};
+use super::super::values::{bits_from_wire, level_from_wire, level_to_wire, percent, window_from_wire};
+use super::{Body, DecodeError, kinds, parsed, present, timestamp_from_wire, timestamp_to_wire};
 use crate::quota::v1 as wire;
-use weir_domain::amount::Tokens;
+use bytes::Bytes;
+use weir_domain::amount::{Money, Requests, Tokens};
 use weir_domain::fact::QuotaFact;
-use weir_domain::ids::{HoldId, PoolId, ServiceId};
-use weir_domain::ledger::{Moved, Movement};
+use weir_domain::ids::{HoldId, NodeId, PoolId, ServiceId, SliceId};
+use weir_domain::ledger::{Drawn, Moved, Movement, Quantity, Refusal};
 use weir_domain::time::Timestamp;
+use wire::movement::What;
 
 pub(super) fn to_wire(pool: &PoolId, movements: &[Movement]) -> Body {
     let first = movements.first().map_or(Timestamp::EPOCH, |first| first.at);
-    let mut places = HashMap::new();
-    let mut services = Vec::new();
-    let mut place_of = |service: &ServiceId| {
-        *places.entry(service.clone()).or_insert_with(|| {
-            services.push(service.to_string());
-            u32::try_from(services.len() - 1).expect("a group commit is far smaller than 2^32")
-        })
-    };
+    let mut services = Services::default();
     let movements = movements
         .iter()
         .map(|movement| wire::Movement {
-            hold: movement.hold.as_u128().to_be_bytes().to_vec(),
-            service: place_of(&movement.service),
+            service: services.place(&movement.service),
             after_nanos: u64::try_from(movement.at.since(first).as_nanos()).unwrap_or(u64::MAX),
-            what: Some(what_to_wire(movement.what)),
+            what: Some(what_to_wire(&movement.what)),
         })
         .collect();
     let at = Some(timestamp_to_wire(first));
-    let message = wire::LedgerMoved { pool: pool.to_string(), at, services, movements };
+    let message = wire::LedgerMoved { pool: pool.to_string(), at, services: services.names, movements };
     Body::new(kinds::LEDGER_MOVED_V1, pool, &message)
 }
 
-pub(super) fn from_wire(message: &wire::LedgerMoved) -> Result<QuotaFact, DecodeError> {
-    let first = timestamp_from_wire(message.at.as_ref(), "at")?;
-    let services: Vec<ServiceId> =
-        message.services.iter().map(|name| super::parsed(name, "services")).collect::<Result<_, _>>()?;
-    let movements = message
-        .movements
-        .iter()
-        .map(|movement| movement_from_wire(movement, first, &services))
-        .collect::<Result<_, _>>()?;
-    Ok(QuotaFact::Moved { pool: pool(&message.pool)?, movements })
+/// The services of a record, each once, in the order of their first movements.
+#[derive(Default)]
+struct Services<'a> {
+    names: Vec<String>,
+    places: HashMap<&'a str, u32>,
 }
 
-fn movement_from_wire(
-    wire: &wire::Movement,
+impl<'a> Services<'a> {
+    fn place(&mut self, service: &'a ServiceId) -> u32 {
+        let names = &mut self.names;
+        *self.places.entry(service.as_str()).or_insert_with(|| {
+            names.push(service.to_string());
+            u32::try_from(names.len() - 1).expect("a group commit is far smaller than 2^32")
+        })
+    }
+}
+
+fn what_to_wire(what: &Moved) -> What {
+    match what {
+        Moved::Drawn(drawn) => What::Drawn(drawn_to_wire(drawn)),
+        Moved::Settled { hold, used } => What::Settled(wire::Settled {
+            hold: Bytes::copy_from_slice(&hold.as_u128().to_be_bytes()),
+            used: used.tokens.get(),
+            cost_nano: used.money.get(),
+        }),
+        Moved::Sealed { slice, free, holds } => What::Sealed(wire::SliceSealed {
+            slice: slice.as_u64(),
+            free: free.tokens.get(),
+            free_nano: free.money.get(),
+            holds: *holds,
+        }),
+        Moved::Lapsed { slice } => What::Lapsed(slice.as_u64()),
+        Moved::BudgetOpened { budget, period } => What::BudgetOpened(wire::BudgetOpened {
+            budget: budget.to_string(),
+            start: Some(timestamp_to_wire(period.start())),
+            end: Some(timestamp_to_wire(period.end())),
+        }),
+        Moved::ThresholdReached { budget, percent } => What::ThresholdReached(wire::ThresholdReached {
+            budget: budget.to_string(),
+            percent: u32::from(*percent),
+        }),
+        Moved::Shadowed { limit, requests, tokens } => What::Shadowed(wire::Shadowed {
+            limit: (*limit).to_owned(),
+            tokens: tokens.get(),
+            requests: requests.get(),
+        }),
+    }
+}
+
+fn drawn_to_wire(drawn: &Drawn) -> wire::SliceDrawn {
+    wire::SliceDrawn {
+        slice: drawn.slice.as_u64(),
+        holder: drawn.holder.as_ref().map(ToString::to_string).unwrap_or_default(),
+        tokens: drawn.tokens.get(),
+        borrowed: level_to_wire(drawn.borrowed),
+        unenforced: level_to_wire(drawn.unenforced),
+        money_nano: drawn.money.get(),
+    }
+}
+
+pub(super) fn from_wire(message: &wire::LedgerMoved) -> Result<QuotaFact, DecodeError> {
+    let services = message.services.iter().map(|name| parsed(name, "services"));
+    let mut reader = Reader {
+        first: timestamp_from_wire(message.at.as_ref(), "at")?,
+        services: services.collect::<Result<_, _>>()?,
+        holders: HashMap::new(),
+    };
+    if message.movements.is_empty() {
+        return Err(DecodeError::field("movements", "missing; a record has at least one"));
+    }
+    let mut movements = Vec::with_capacity(message.movements.len());
+    for movement in &message.movements {
+        movements.push(reader.movement(movement)?);
+    }
+    Ok(QuotaFact::Moved { pool: parsed(&message.pool, "pool")?, movements })
+}
+
+/// Reads the movements of one record.
+struct Reader<'a> {
     first: Timestamp,
-    services: &[ServiceId],
-) -> Result<Movement, DecodeError> {
-    let hold: [u8; 16] = wire
-        .hold
-        .as_slice()
-        .try_into()
-        .map_err(|_| DecodeError::field("movements.hold", "is not 16 bytes long"))?;
-    let service = usize::try_from(wire.service).ok().and_then(|place| services.get(place));
-    let what =
-        wire.what.as_ref().ok_or_else(|| DecodeError::field("movements.what", "missing or unknown"))?;
-    Ok(Movement {
-        at: first.plus(std::time::Duration::from_nanos(wire.after_nanos)),
-        hold: HoldId::new(u128::from_be_bytes(hold)),
-        service: super::present(service, "movements.service")?.clone(),
-        what: what_from_wire(what),
+    services: Vec<ServiceId>,
+    holders: HashMap<&'a str, NodeId>,
+}
+
+impl<'a> Reader<'a> {
+    fn movement(&mut self, wire: &'a wire::Movement) -> Result<Movement, DecodeError> {
+        let service = usize::try_from(wire.service).ok().and_then(|place| self.services.get(place));
+        let service = present(service, "movements.service")?.clone();
+        let what = self.what(present(wire.what.as_ref(), "movements.what")?)?;
+        Ok(Movement { at: self.first.plus(Duration::from_nanos(wire.after_nanos)), service, what })
+    }
+
+    fn what(&mut self, wire: &'a What) -> Result<Moved, DecodeError> {
+        Ok(match wire {
+            What::Drawn(wire) => Moved::Drawn(self.drawn(wire)?),
+            What::Settled(wire) => Moved::Settled {
+                hold: HoldId::new(bits_from_wire(&wire.hold, "movements.settled.hold")?),
+                used: Quantity { tokens: Tokens::new(wire.used), money: Money::new(wire.cost_nano) },
+            },
+            What::Sealed(wire) => Moved::Sealed {
+                slice: SliceId::new(wire.slice),
+                free: Quantity { tokens: Tokens::new(wire.free), money: Money::new(wire.free_nano) },
+                holds: wire.holds,
+            },
+            What::Lapsed(slice) => Moved::Lapsed { slice: SliceId::new(*slice) },
+            What::BudgetOpened(wire) => budget_opened(wire)?,
+            What::ThresholdReached(wire) => Moved::ThresholdReached {
+                budget: parsed(&wire.budget, "movements.threshold_reached.budget")?,
+                percent: percent(wire.percent, "movements.threshold_reached.percent")?,
+            },
+            What::Shadowed(wire) => shadowed(wire)?,
+        })
+    }
+
+    fn drawn(&mut self, wire: &'a wire::SliceDrawn) -> Result<Drawn, DecodeError> {
+        Ok(Drawn {
+            slice: SliceId::new(wire.slice),
+            holder: self.holder(&wire.holder)?,
+            tokens: Tokens::new(wire.tokens),
+            borrowed: level_from_wire(&wire.borrowed, "movements.drawn.borrowed")?,
+            unenforced: level_from_wire(&wire.unenforced, "movements.drawn.unenforced")?,
+            money: Money::new(wire.money_nano),
+        })
+    }
+
+    fn holder(&mut self, name: &'a str) -> Result<Option<NodeId>, DecodeError> {
+        if name.is_empty() {
+            return Ok(None);
+        }
+        if let Some(holder) = self.holders.get(name) {
+            return Ok(Some(holder.clone()));
+        }
+        let holder: NodeId = parsed(name, "movements.drawn.holder")?;
+        self.holders.insert(name, holder.clone());
+        Ok(Some(holder))
+    }
+}
+
+fn budget_opened(wire: &wire::BudgetOpened) -> Result<Moved, DecodeError> {
+    const EDGES: [&str; 2] = ["movements.budget_opened.start", "movements.budget_opened.end"];
+    Ok(Moved::BudgetOpened {
+        budget: parsed(&wire.budget, "movements.budget_opened.budget")?,
+        period: window_from_wire(wire.start.as_ref(), wire.end.as_ref(), EDGES)?,
     })
 }
 
-fn what_to_wire(what: Moved) -> wire::movement::What {
-    use wire::movement::What;
-    match what {
-        Moved::Held { tokens } => What::Held(wire::Held { tokens: tokens.get() }),
-        Moved::Settled { used, held } => {
-            What::Settled(wire::Settled { used: used.get(), held: held.map(Tokens::get) })
-        }
-        Moved::Released { held } => What::Released(wire::Released { held: held.map(Tokens::get) }),
-    }
-}
-
-fn what_from_wire(wire: &wire::movement::What) -> Moved {
-    use wire::movement::What;
-    match wire {
-        What::Held(wire) => Moved::Held { tokens: Tokens::new(wire.tokens) },
-        What::Settled(wire) => {
-            Moved::Settled { used: Tokens::new(wire.used), held: wire.held.map(Tokens::new) }
-        }
-        What::Released(wire) => Moved::Released { held: wire.held.map(Tokens::new) },
-    }
+fn shadowed(wire: &wire::Shadowed) -> Result<Moved, DecodeError> {
+    let unknown = || {
+        let problem = format!("{:?} is no limit that this version knows", wire.limit);
+        DecodeError::field("movements.shadowed.limit", problem)
+    };
+    Ok(Moved::Shadowed {
+        limit: Refusal::limit_from_name(&wire.limit).ok_or_else(unknown)?,
+        requests: Requests::new(wire.requests),
+        tokens: Tokens::new(wire.tokens),
+    })
 }
 
 pub(super) fn resumed_to_wire(pool: Option<&PoolId>, at: Timestamp) -> Body {
@@ -97,6 +197,6 @@ pub(super) fn resumed_to_wire(pool: Option<&PoolId>, at: Timestamp) -> Body {
 }
 
 pub(super) fn resumed_from_wire(message: &wire::WriterResumed) -> Result<QuotaFact, DecodeError> {
-    let pool = (!message.pool.is_empty()).then(|| pool(&message.pool)).transpose()?;
+    let pool = (!message.pool.is_empty()).then(|| parsed(&message.pool, "pool")).transpose()?;
     Ok(QuotaFact::Resumed { pool, at: timestamp_from_wire(message.at.as_ref(), "at")? })
 }

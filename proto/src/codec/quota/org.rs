@@ -1,10 +1,11 @@
-//! Decisions of the organisation outside of any pool ⇄ their messages.
+//! Decisions of the organisation outside of any pool ⇄ their messages. Those about keys and exceptions are read in
+//! [`super::keys`].
 
 use super::super::{
-    DecodeError, caller_key_from_wire, caller_key_to_wire, price_from_wire, price_to_wire, service_from_wire,
-    service_to_wire, team_from_wire, team_to_wire, timestamp_from_wire, timestamp_to_wire,
+    DecodeError, access_key_to_wire, caller_key_to_wire, exception_to_wire, price_from_wire, price_to_wire,
+    service_from_wire, service_to_wire, team_from_wire, team_to_wire, timestamp_from_wire, timestamp_to_wire,
 };
-use super::{Body, by_from_wire, by_to_wire, decode, kinds, parsed, present};
+use super::{Body, by_to_wire, decided, decode, kinds, parsed, present};
 use crate::quota::v1 as wire;
 use crate::record::Record;
 use weir_domain::fact::QuotaFact;
@@ -45,56 +46,60 @@ pub(super) fn to_wire(event: &Event) -> Body {
             let message = wire::CallerKeyRevoked { by, key: key.to_string() };
             Body::new(kinds::CALLER_KEY_REVOKED_V1, key, &message)
         }
+        Decided::CallerKeyExpirySet { key, expires } => {
+            let expires = Some(timestamp_to_wire(*expires));
+            let message = wire::CallerKeyExpirySet { by, key: key.to_string(), expires };
+            Body::new(kinds::CALLER_KEY_EXPIRY_SET_V1, key, &message)
+        }
+        Decided::AccessKeyCreated(key) => {
+            let message = wire::AccessKeyCreated { by, key: Some(access_key_to_wire(key)) };
+            Body::new(kinds::ACCESS_KEY_CREATED_V1, &key.id, &message)
+        }
+        Decided::AccessKeyRevoked(key) => {
+            let message = wire::AccessKeyRevoked { by, key: key.to_string() };
+            Body::new(kinds::ACCESS_KEY_REVOKED_V1, key, &message)
+        }
+        Decided::ExceptionGranted(exception) => {
+            let message = wire::ExceptionGranted { by, exception: Some(exception_to_wire(exception)) };
+            Body::new(kinds::EXCEPTION_GRANTED_V1, &exception.id, &message)
+        }
+        Decided::ExceptionEnded(exception) => {
+            let message = wire::ExceptionEnded { by, exception: exception.to_string() };
+            Body::new(kinds::EXCEPTION_ENDED_V1, exception, &message)
+        }
     }
 }
 
-/// None if the kind is not one of the organisation's.
+/// None if the kind says nothing about a team, a service or a price.
 pub(super) fn from_record(kind: &str, record: &Record) -> Result<Option<QuotaFact>, DecodeError> {
-    let (by, what) = match kind {
+    match kind {
         kinds::TEAM_DEFINED_V1 => {
             let wire: wire::TeamDefined = decode(record, "weir.quota.v1.TeamDefined")?;
-            (wire.by, Decided::TeamDefined(team_from_wire(present(wire.team.as_ref(), "team")?)?))
+            decided(wire.by, Decided::TeamDefined(team_from_wire(present(wire.team.as_ref(), "team")?)?))
         }
         kinds::TEAM_REMOVED_V1 => {
             let wire: wire::TeamRemoved = decode(record, "weir.quota.v1.TeamRemoved")?;
-            (wire.by, Decided::TeamRemoved(parsed(&wire.team, "team")?))
+            decided(wire.by, Decided::TeamRemoved(parsed(&wire.team, "team")?))
         }
         kinds::SERVICE_DEFINED_V1 => {
             let wire: wire::ServiceDefined = decode(record, "weir.quota.v1.ServiceDefined")?;
             let service = service_from_wire(present(wire.service.as_ref(), "service")?)?;
-            (wire.by, Decided::ServiceDefined(service))
+            decided(wire.by, Decided::ServiceDefined(service))
         }
         kinds::SERVICE_REMOVED_V1 => {
             let wire: wire::ServiceRemoved = decode(record, "weir.quota.v1.ServiceRemoved")?;
-            (wire.by, Decided::ServiceRemoved(parsed(&wire.service, "service")?))
+            decided(wire.by, Decided::ServiceRemoved(parsed(&wire.service, "service")?))
         }
-        _ => return price_or_key_from_record(kind, record),
-    };
-    Ok(Some(QuotaFact::Org(Event { by: by_from_wire(by.as_ref())?, what })))
-}
-
-fn price_or_key_from_record(kind: &str, record: &Record) -> Result<Option<QuotaFact>, DecodeError> {
-    let (by, what) = match kind {
         kinds::PRICE_SET_V1 => {
             let wire: wire::PriceSet = decode(record, "weir.quota.v1.PriceSet")?;
-            (wire.by, Decided::PriceSet(price_from_wire(present(wire.price.as_ref(), "price")?)?))
+            decided(wire.by, Decided::PriceSet(price_from_wire(present(wire.price.as_ref(), "price")?)?))
         }
         kinds::PRICE_REMOVED_V1 => {
             let wire: wire::PriceRemoved = decode(record, "weir.quota.v1.PriceRemoved")?;
             let model = parsed(&wire.model, "model")?;
             let valid_from = timestamp_from_wire(wire.valid_from.as_ref(), "valid_from")?;
-            (wire.by, Decided::PriceRemoved { model, valid_from })
+            decided(wire.by, Decided::PriceRemoved { model, valid_from })
         }
-        kinds::CALLER_KEY_CREATED_V1 => {
-            let wire: wire::CallerKeyCreated = decode(record, "weir.quota.v1.CallerKeyCreated")?;
-            let key = caller_key_from_wire(present(wire.key.as_ref(), "key")?)?;
-            (wire.by, Decided::CallerKeyCreated(key))
-        }
-        kinds::CALLER_KEY_REVOKED_V1 => {
-            let wire: wire::CallerKeyRevoked = decode(record, "weir.quota.v1.CallerKeyRevoked")?;
-            (wire.by, Decided::CallerKeyRevoked(parsed(&wire.key, "key")?))
-        }
-        _ => return Ok(None),
-    };
-    Ok(Some(QuotaFact::Org(Event { by: by_from_wire(by.as_ref())?, what })))
+        _ => Ok(None),
+    }
 }
