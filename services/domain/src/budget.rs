@@ -4,6 +4,12 @@
 //! computed once, in [`crate::calendar`], and kept in the event that opens a period. What counts against it is what was
 //! settled in the period and what is drawn and not settled yet.
 
+mod state;
+mod told;
+
+pub use state::BudgetState;
+pub use told::Told;
+
 use crate::amount::{Money, Tokens};
 use crate::calendar::{Period, Zone};
 use crate::ids::BudgetId;

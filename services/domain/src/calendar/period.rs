@@ -3,10 +3,12 @@
 //! Edges are computed from the time zone database that is compiled in. Where a clock change skips a midnight, the period
 //! begins at the first instant of that day; where one repeats it, at the first of the two.
 
-use chrono::{DateTime, Datelike, Days, Months, NaiveDate, TimeZone, Utc};
-use chrono_tz::Tz;
+use chrono::{DateTime, Datelike, Days, Months, NaiveDate, NaiveTime, TimeZone, Utc};
+use chrono_tz::{GapInfo, Tz};
 
 use crate::time::{Timestamp, Window};
+
+const BEFORE_THE_LAST: Timestamp = Timestamp::from_nanos(i64::MAX - 1);
 
 /// A span of the calendar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -43,17 +45,24 @@ impl Period {
         Self::ALL.into_iter().find(|period| period.as_str() == name)
     }
 
-    /// The period that holds an instant.
+    /// The period that holds an instant. The very last instant, in the year 2262, is in none; the one before stands for it.
     pub fn holding(self, at: Timestamp, zone: Zone) -> Window {
+        let at = at.min(BEFORE_THE_LAST);
         let local = DateTime::<Utc>::from_timestamp_nanos(at.as_nanos()).with_timezone(&zone.0).date_naive();
-        let first = self.first_day(local);
-        let start = zone.first_instant(first);
-        let end = zone.first_instant(self.next_first_day(first));
-        Window::try_new(start, end).expect("a period of the calendar has days, and days have instants")
+        let mut first = self.first_day(local);
+        let mut next = self.next_first_day(first);
+        // Where clocks go back from just after midnight to just before it, the day before comes twice: its second part
+        // belongs to the day that has begun.
+        if zone.first_instant(next) <= at {
+            (first, next) = (next, self.next_first_day(next));
+        }
+        Window::try_new(zone.first_instant(first), zone.first_instant(next))
+            .expect("the period has the instant in it, so it ends after it begins")
     }
 
     fn first_day(self, day: NaiveDate) -> NaiveDate {
-        let first_of = |month| NaiveDate::from_ymd_opt(day.year(), month, 1).expect("every month has a first day");
+        let first_of =
+            |month| NaiveDate::from_ymd_opt(day.year(), month, 1).expect("every month has a first day");
         match self {
             Self::Day => day,
             Self::Week => day - Days::new(u64::from(day.weekday().num_days_from_monday())),
@@ -100,24 +109,26 @@ impl Zone {
         self.0.name()
     }
 
-    /// The first instant of a day here. A gap that begins before midnight ends within the day: its end is looked for by
-    /// quarters of an hour, the unit in which zones are set.
+    /// The first instant of a day here: its midnight, or where that is skipped, the end of the gap. So a day that was
+    /// skipped whole (Samoa, 30 December 2011) begins and ends where the next one begins.
     fn first_instant(self, day: NaiveDate) -> Timestamp {
-        const QUARTERS_PER_DAY: u32 = 96;
-        let quarter = |number: u32| day.and_hms_opt(number / 4, number % 4 * 15, 0);
-        let instants = (0..QUARTERS_PER_DAY).filter_map(quarter);
-        let first = instants.filter_map(|local| self.0.from_local_datetime(&local).earliest()).next();
-        // A day that a zone skipped whole (Samoa, 30 December 2011) begins where the next one does.
-        first.map_or_else(
-            || self.first_instant(day + Days::new(1)),
-            |first| Timestamp::from_nanos(first.timestamp_nanos_opt().unwrap_or(i64::MAX)),
-        )
+        let midnight = day.and_time(NaiveTime::MIN);
+        let first = self.0.from_local_datetime(&midnight).earliest();
+        let first = first.or_else(|| GapInfo::new(&midnight, &self.0)?.end);
+        let first = first.map_or_else(|| midnight.and_utc(), |first| first.to_utc());
+        first.timestamp_nanos_opt().map_or_else(|| end_of_time(day), Timestamp::from_nanos)
     }
+}
+
+/// What stands for a day that no instant reaches.
+fn end_of_time(day: NaiveDate) -> Timestamp {
+    Timestamp::from_nanos(if day.year() < 1_970 { i64::MIN } else { i64::MAX })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     /// An instant, written as RFC 3339.
     fn at(text: &str) -> Timestamp {
@@ -164,9 +175,20 @@ mod tests {
     }
 
     #[test]
-    fn a_week_with_a_day_that_never_was_ends_where_the_next_begins() {
-        let apia = window(Period::Day, "Pacific/Apia", "2011-12-31T00:00:00Z");
-        assert!(apia.0 < apia.1);
+    fn the_day_before_one_that_never_was_ends_where_the_one_after_it_begins() {
+        let before = window(Period::Day, "Pacific/Apia", "2011-12-30T09:59:59Z");
+        assert_eq!(before, (at("2011-12-29T10:00:00Z"), at("2011-12-30T10:00:00Z")));
+        let after = window(Period::Day, "Pacific/Apia", "2011-12-30T10:00:00Z");
+        assert_eq!(after, (at("2011-12-30T10:00:00Z"), at("2011-12-31T10:00:00Z")));
+    }
+
+    #[test]
+    fn a_day_that_has_begun_is_not_left_when_clocks_go_back_over_its_midnight() {
+        // At 00:01 of 31 October, clocks in St. John's went back to 23:01 of the 30th.
+        let begun = window(Period::Day, "America/St_Johns", "2010-11-07T02:30:30Z");
+        let again = window(Period::Day, "America/St_Johns", "2010-11-07T02:59:00Z");
+        assert_eq!(begun, again);
+        assert_eq!(begun, (at("2010-11-07T02:30:00Z"), at("2010-11-08T03:30:00Z")));
     }
 
     #[test]
@@ -179,6 +201,21 @@ mod tests {
                 assert_eq!(period.holding(end, zone).start(), end);
                 let last = Timestamp::from_nanos(end.as_nanos() - 1);
                 assert_eq!(period.holding(last, zone).start(), start);
+            }
+        }
+    }
+    proptest! {
+        #[test]
+        fn every_instant_is_in_its_period_and_periods_follow_each_other(
+            nanos in prop_oneof![any::<i64>(), 0..4_000_000_000_000_000_000_i64, Just(i64::MIN), Just(i64::MAX - 1)],
+            zone in prop::sample::select(&chrono_tz::TZ_VARIANTS[..]),
+            period in prop::sample::select(&Period::ALL[..]),
+        ) {
+            let (zone, at) = (Zone(zone), Timestamp::from_nanos(nanos));
+            let window = period.holding(at, zone);
+            prop_assert!(window.contains(at), "{window:?}");
+            if window.end() < BEFORE_THE_LAST {
+                prop_assert_eq!(period.holding(window.end(), zone).start(), window.end());
             }
         }
     }
