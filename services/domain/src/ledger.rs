@@ -1,21 +1,40 @@
 //! The quota ledger of one pool: who may take how many tokens now, and who took them.
 //!
-//! [`decide`] answers a command with events or a refusal, [`Ledger::evolve`] makes an event so and cannot fail.
-//! Time and ids are arguments. Whoever runs it appends the events to the journal before it answers; the same
-//! events in the same order give the same ledger. A pool has a bucket that refills at its capacity; every allocation
-//! has a guaranteed bucket of its own, and all guarantees together always fit the pool. What is taken from a guarantee
-//! is taken from the pool too.
+//! Questions ([`Ledger::draw`], [`Ledger::settle`], [`decide_change`]) are answered with events or a refusal and change
+//! nothing; [`Ledger::evolve`] makes an event so and cannot fail. Time and ids are arguments: [`Ledger::advance`] says how
+//! late it is. The same events in the same order give the same ledger.
+//!
+//! A pool has a bucket that refills at its capacity. Every allocation has a guaranteed bucket of its own, and all guarantees
+//! together always fit the pool; what a guarantee does not cover may be borrowed from what the pool has beyond all of them.
+//! Tokens are drawn in slices, which [`crate::desk`] hands out as holds.
 
+mod account;
 mod change;
 mod command;
+mod draw;
 mod event;
+mod evolve;
 mod fit;
+mod image;
+pub mod invariants;
+pub mod levels;
 mod refusal;
+mod replan;
+mod retry;
+mod settle;
+mod slice;
+mod state;
 mod terms;
 
+pub use account::{Account, Totals};
 pub use change::decide_change;
 pub use command::{Change, Draw, Quantity, Seal, Settle};
+pub use draw::DrawDecided;
 pub use event::{Drawn, Event, Governed, Moved, Movement, TermsChanged};
 pub use fit::{Shortage, shortage};
+pub use image::{AccountImage, LedgerImage, SliceImage};
 pub use refusal::{Bound, CapacityUsed, ChangeRefused, Decimal, Refusal, Retry};
+pub use retry::Borrowing;
+pub use slice::{HOLDS_PER_SLICE, Slice, SliceState};
+pub use state::{Known, LAPSED_MAX, Ledger};
 pub use terms::{GUARANTEE_WINDOW, POOL_WINDOW, PoolTerms};

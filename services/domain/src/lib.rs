@@ -4,12 +4,14 @@
 //! arguments, decisions are values. What a record looks like on the wire is `weir-proto`'s business, and what
 //! runs these rules is that of the services.
 
+pub mod access;
 pub mod amount;
 pub mod authorship;
 pub mod bucket;
 pub mod budget;
 pub mod burst;
 pub mod calendar;
+pub mod desk;
 pub mod directory;
 pub mod fact;
 pub mod ids;

@@ -15,6 +15,31 @@ pub struct Quantity {
     pub money: Money,
 }
 
+impl Quantity {
+    /// Nothing.
+    pub const ZERO: Self = Self { tokens: Tokens::ZERO, money: Money::ZERO };
+
+    /// The sum.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self { tokens: self.tokens + other.tokens, money: self.money + other.money }
+    }
+
+    /// The difference, of each part not less than nothing.
+    #[must_use]
+    pub const fn less(self, other: Self) -> Self {
+        Self {
+            tokens: self.tokens.saturating_sub(other.tokens),
+            money: self.money.saturating_sub(other.money),
+        }
+    }
+
+    /// Whether both parts are at least those of another.
+    pub fn covers(self, other: Self) -> bool {
+        self.tokens >= other.tokens && self.money >= other.money
+    }
+}
+
 /// Draw a slice: tokens that its holder may hand out on its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Draw {
@@ -26,8 +51,6 @@ pub struct Draw {
     pub need: Quantity,
     /// What may be in it beyond that, if there is plenty.
     pub ahead: Quantity,
-    /// The slice that the same holder has, which is too short and is sealed first.
-    pub instead_of: Option<Seal>,
 }
 
 /// Hand out no more from a slice, and give back what is left of it.

@@ -1,6 +1,6 @@
 //! What happened in a pool, in the past tense.
 
-use crate::amount::{Money, Tokens};
+use crate::amount::{Money, Requests, Tokens};
 use crate::authorship::Authorship;
 use crate::bucket::Level;
 use crate::burst::{Approval, Burst, GrantedBurst};
@@ -137,11 +137,13 @@ pub enum Moved {
         /// Which threshold.
         percent: u8,
     },
-    /// A request that would have been refused passed, because the allocation is in shadow mode.
+    /// Requests that would have been refused passed, because the allocation is in shadow mode. Counted over a second.
     Shadowed {
         /// The limit's name.
         limit: &'static str,
-        /// What was asked.
+        /// How many.
+        requests: Requests,
+        /// What they asked for.
         tokens: Tokens,
     },
 }

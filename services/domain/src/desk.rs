@@ -1,0 +1,312 @@
+//! The desk of a pool: hands out what its ledger has drawn, and tells what must be written down first.
+//!
+//! The ledger knows slices; the desk knows the holds in them. It draws a slice of about a second of an allocation's recent
+//! demand, hands tokens out of it from memory, draws the next before it is used up, and gives back what is left after a second.
+//! So the journal carries a bounded number of events a second whatever the request rate.
+//!
+//! A pure state machine: time and ids are arguments, events and answers are values. Whoever runs it takes the events
+//! ([`Desk::take_events`]), appends them, says so ([`Desk::recorded`]), and holds back every answer until what it rests on is
+//! recorded ([`Desk::is_recorded`]). If an append fails, or nobody knows whether it did, the desk is thrown away and a new one
+//! begins with the ledger rebuilt from the journal: slices that the old one had count as spent.
+
+mod hand;
+mod headroom;
+mod holds;
+mod reservations;
+mod reserve;
+mod slices;
+mod tick;
+
+#[cfg(test)]
+mod scenarios;
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::amount::{Money, Tokens};
+use crate::authorship::Authorship;
+use crate::ids::{HoldId, ReservationId, ServiceId, SliceId};
+use crate::ledger::levels::Place;
+use crate::ledger::{
+    Change, ChangeRefused, Event, Governed, Known, Ledger, Movement, Quantity, Refusal, Settle, decide_change,
+};
+use crate::time::Timestamp;
+
+use hand::Hand;
+use holds::Holds;
+use reservations::Reservations;
+
+pub use headroom::{BudgetStanding, Coming, Headroom, NextChange, PoolStanding, Standing};
+pub use holds::{HOLD_LIFETIME, HOLDS_MAX};
+pub use reservations::{RESERVATION_WINDOW, RESERVATIONS_MAX};
+
+/// How long the desk keeps a slice before it gives back what is left: so long tokens that are parked here can refuse a
+/// request elsewhere.
+pub const SLICE_LIFETIME: Duration = Duration::from_secs(1);
+/// How long after its draw the desk looks whether a slice is still in use: so long before it goes back that the journal has
+/// its successor by then.
+const LOOKED_AT_AFTER: Duration = Duration::from_millis(750);
+/// A slice from which nothing was handed out for so long lies idle.
+const IDLE_AFTER: Duration = Duration::from_millis(250);
+/// How long a node may keep a slice without returning it, before it counts as spent: longer than a lost connection takes to
+/// be made again.
+pub const NODE_SLICE_LIFETIME: Duration = Duration::from_secs(10);
+
+/// Hold tokens for a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reserve {
+    /// Minted by the caller as a UUIDv7; the same again is the same reservation.
+    pub reservation: ReservationId,
+    /// Who.
+    pub service: ServiceId,
+    /// How much.
+    pub need: Quantity,
+}
+
+/// Give a hold back: the call was never made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Release {
+    /// The hold of this id.
+    Hold(HoldId),
+    /// Whatever this reservation held, or would hold when it arrives.
+    Reservation(ReservationId),
+}
+
+/// How far the events of a desk have come: answers that rest on them wait until they are recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Mark(u64);
+
+/// An answer and what it rests on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer<T> {
+    /// The answer.
+    pub what: T,
+    /// It may be given when this is recorded.
+    pub after: Mark,
+}
+
+/// A reservation that was admitted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Admitted {
+    /// The hold.
+    pub hold: HoldId,
+    /// The limit that would have refused it, were the allocation not in shadow mode.
+    pub shadowed: Option<&'static str>,
+}
+
+/// What the desk says to a reservation.
+pub type Decision = Result<Admitted, Refusal>;
+
+/// The live side of one pool.
+#[derive(Debug, Clone)]
+pub struct Desk {
+    ledger: Ledger,
+    /// By place in the ledger.
+    hands: Vec<Hand>,
+    reservations: Reservations,
+    holds: Holds,
+    /// Slices in the order in which they are looked at, and in which they are due to go back.
+    due_look: VecDeque<(Timestamp, Place, SliceId)>,
+    due_back: VecDeque<(Timestamp, Place, SliceId)>,
+    /// Slices that nodes hold, in the order in which they lapse.
+    at_nodes: VecDeque<(Timestamp, SliceId)>,
+    events: Vec<Event>,
+    /// What the events that are being collected will be known by.
+    collecting: Mark,
+    recorded: Mark,
+    /// Whether allocations that are new to this desk begin with all of their requests: not those of a ledger that was
+    /// rebuilt, which may have made them already.
+    fresh_requests: bool,
+}
+
+impl Desk {
+    /// A desk for a ledger as the journal has it. Slices that an earlier desk handed out count as spent.
+    pub fn new(ledger: Ledger, now: Timestamp) -> Self {
+        let mut desk = Self {
+            ledger,
+            hands: Vec::new(),
+            reservations: Reservations::default(),
+            holds: Holds::default(),
+            due_look: VecDeque::new(),
+            due_back: VecDeque::new(),
+            at_nodes: VecDeque::new(),
+            events: Vec::new(),
+            collecting: Mark(1),
+            recorded: Mark(0),
+            fresh_requests: false,
+        };
+        desk.advance(now);
+        desk.lapse_what_was_open();
+        desk.match_hands();
+        desk.fresh_requests = true;
+        desk
+    }
+
+    /// Time passes.
+    pub fn advance(&mut self, now: Timestamp) {
+        self.ledger.advance(now);
+    }
+
+    /// The ledger as it is, recorded or not.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Changes what the pool is or who is entitled to what: all of it, or nothing.
+    pub fn change(
+        &mut self,
+        by: &Authorship,
+        changes: &[Change],
+        expected: Option<u64>,
+    ) -> Answer<Result<Vec<Governed>, ChangeRefused>> {
+        let now = self.ledger.at();
+        let decided = decide_change(self.ledger.terms(), by, changes, expected, now);
+        for governed in decided.iter().flatten() {
+            self.ledger.evolve(&Event::Governed(governed.clone()));
+            self.events.push(Event::Governed(governed.clone()));
+        }
+        self.match_hands();
+        self.answer(decided)
+    }
+
+    /// Replaces a hold by what was used. Whether it was charged now, and not before.
+    pub fn settle(&mut self, settle: &Settle) -> Answer<bool> {
+        let service = self.ledger.service_of(settle.hold.slice()).unwrap_or(&settle.service).clone();
+        self.open_budgets(&service);
+        let live = self.holds.end(settle.hold);
+        let Some(movement) = self.ledger.settle(settle) else { return self.answer(false) };
+        self.happen(movement);
+        if let Some(live) = &live {
+            self.hands[live.place.index()].ended();
+        }
+        let rest = settle.hold.tokens().saturating_sub(settle.used.tokens);
+        let money = live.map_or(Money::ZERO, |live| live.money.saturating_sub(settle.used.money));
+        self.put_into_hand(&service, settle.hold.slice(), Quantity { tokens: rest, money });
+        self.tell_thresholds(&service);
+        self.answer(true)
+    }
+
+    /// Gives a hold back. Whether there was one.
+    pub fn release(&mut self, release: &Release, service: &ServiceId) -> Answer<bool> {
+        let hold = match release {
+            Release::Hold(hold) => Some(*hold),
+            Release::Reservation(reservation) => self.reservations.use_up(*reservation, self.ledger.at()),
+        };
+        match hold {
+            Some(hold) => self.settle(&Settle { hold, service: service.clone(), used: Quantity::ZERO }),
+            None => self.answer(false),
+        }
+    }
+
+    /// Keeps a hold alive. Whether it counts as under way.
+    pub fn extend(&mut self, hold: HoldId) -> bool {
+        self.holds.extend(hold, self.ledger.at())
+    }
+
+    /// A hold that a node still has from before this desk was: it counts as under way again. False if it was settled.
+    pub fn redeclare(&mut self, hold: HoldId, service: &ServiceId) -> bool {
+        if self.holds.is_alive(hold) {
+            return true;
+        }
+        let Some(place) = self.ledger.place(service).filter(|_| self.ledger.known(hold) != Known::Settled)
+        else {
+            return false;
+        };
+        let begun = self.holds.begin(hold, place, Money::ZERO, self.ledger.at());
+        if begun {
+            self.hands[place.index()].begun();
+        }
+        begun
+    }
+
+    /// How many holds are under way in the pool.
+    pub fn holds(&self) -> usize {
+        self.holds.len()
+    }
+
+    /// How many requests of a service are under way, and how many more it may make at once if they are limited.
+    pub fn requests(&self, service: &ServiceId) -> (u32, Option<u64>) {
+        let hand = self.ledger.place(service).map(|place| &self.hands[place.index()]);
+        hand.map_or((0, None), |hand| (hand.in_flight(), hand.requests_available(self.ledger.at())))
+    }
+
+    /// What the desk could hand out to a service without drawing.
+    pub fn in_hand(&self, service: &ServiceId) -> Tokens {
+        self.ledger.place(service).map_or(Tokens::ZERO, |place| self.hands[place.index()].free())
+    }
+
+    /// The events that are not appended yet, to be appended together: put into an empty vector, whose room is used for those
+    /// to come. None if there are none.
+    pub fn take_events(&mut self, into: &mut Vec<Event>) -> Option<Mark> {
+        if self.events.is_empty() {
+            return None;
+        }
+        std::mem::swap(&mut self.events, into);
+        self.events.clear();
+        let mark = self.collecting;
+        self.collecting = Mark(mark.0 + 1);
+        Some(mark)
+    }
+
+    /// Whether there are events to be appended.
+    pub fn has_events(&self) -> bool {
+        !self.events.is_empty()
+    }
+
+    /// What was taken under this mark, and all before it, is in the journal.
+    pub fn recorded(&mut self, mark: Mark) {
+        self.recorded = self.recorded.max(mark);
+    }
+
+    /// Gives back everything that is in hand: to be called, and its events appended, before a clean end.
+    pub fn close(&mut self) {
+        for number in 0..self.hands.len() {
+            let place = Place::new(u32::try_from(number).expect("places are numbered in 32 bits"));
+            self.tell_shadowed(place);
+            self.take_up_next(place);
+            self.seal_current(place);
+        }
+    }
+
+    /// Whether what an answer rests on is in the journal.
+    pub fn is_recorded(&self, mark: Mark) -> bool {
+        mark <= self.recorded
+    }
+
+    /// An answer that rests on all that has happened so far.
+    pub fn answer<T>(&self, what: T) -> Answer<T> {
+        let after = if self.events.is_empty() { Mark(self.collecting.0 - 1) } else { self.collecting };
+        Answer { what, after }
+    }
+
+    fn happen(&mut self, movement: Movement) {
+        self.ledger.evolve_moved(&movement);
+        self.events.push(Event::Moved(movement));
+        if self.hands.len() < self.ledger.accounts().len() {
+            self.match_hands();
+        }
+    }
+
+    fn open_budgets(&mut self, service: &ServiceId) {
+        while let Some(movement) = self.ledger.open_budget(service) {
+            self.happen(movement);
+        }
+    }
+
+    fn tell_thresholds(&mut self, service: &ServiceId) {
+        while let Some(movement) = self.ledger.reach_threshold(service) {
+            self.happen(movement);
+        }
+    }
+
+    /// A hand for every account, with the limits that count now.
+    fn match_hands(&mut self) {
+        let (now, fresh) = (self.ledger.at(), self.fresh_requests);
+        for (place, account) in self.ledger.accounts().enumerate() {
+            if place == self.hands.len() {
+                self.hands.push(Hand::new());
+            }
+            self.hands[place].limit(account.terms().and_then(|terms| terms.requests), now, fresh);
+        }
+    }
+}

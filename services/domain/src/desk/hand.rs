@@ -1,0 +1,189 @@
+//! What the desk has in hand of one allocation: its slices, its requests a minute, its requests under way.
+
+use crate::amount::{Money, RequestsPerMinute, Tokens, TokensPerMinute};
+use crate::bucket::{Bucket, Level, Plan};
+use crate::desk::Mark;
+use crate::ids::{HoldId, SliceId};
+use crate::ledger::{GUARANTEE_WINDOW, HOLDS_PER_SLICE, Quantity, Seal};
+use crate::time::Timestamp;
+
+/// A slice that is being handed out.
+#[derive(Debug, Clone)]
+pub(super) struct InHand {
+    pub(super) slice: SliceId,
+    pub(super) free: Quantity,
+    /// How much it was drawn with.
+    pub(super) size: Tokens,
+    pub(super) holds: u32,
+    /// When something was last handed out from it, or it was drawn.
+    pub(super) used: Timestamp,
+    /// Its draw is recorded with this.
+    pub(super) drawn: Mark,
+    /// The limit that would have refused it, were the allocation not in shadow mode.
+    pub(super) shadowed: Option<&'static str>,
+}
+
+impl InHand {
+    pub(super) fn covers(&self, need: Quantity) -> bool {
+        self.holds < HOLDS_PER_SLICE && self.free.covers(need)
+    }
+
+    /// Hands out a hold. None if it does not fit a hold's id; then nothing is handed out.
+    pub(super) fn hand_out(&mut self, need: Quantity, now: Timestamp) -> Option<HoldId> {
+        let hold = HoldId::try_pack(self.slice, self.holds, need.tokens)?;
+        self.holds += 1;
+        self.used = now;
+        self.free = self.free.less(need);
+        Some(hold)
+    }
+
+    pub(super) const fn seal(&self) -> Seal {
+        Seal { slice: self.slice, free: self.free, holds: self.holds }
+    }
+}
+
+/// One allocation at the desk.
+#[derive(Debug, Clone)]
+pub(super) struct Hand {
+    pub(super) current: Option<InHand>,
+    pub(super) next: Option<InHand>,
+    in_flight: u32,
+    requests: Option<Requests>,
+    demand: Demand,
+    /// Requests that passed in shadow mode only, by limit, and what they asked; not told yet.
+    pub(super) shadowed: Vec<(&'static str, u64, Tokens)>,
+}
+
+/// A bucket in which a token is a request.
+#[derive(Debug, Clone)]
+struct Requests {
+    limit: RequestsPerMinute,
+    plan: Plan,
+    bucket: Bucket,
+}
+
+/// As deep as a guarantee's window: what was not asked for ten seconds is there at once.
+const WINDOW_NS: i128 = GUARANTEE_WINDOW.as_nanos().cast_signed();
+const ONE: Level = Level::from_units(crate::bucket::UNITS_PER_TOKEN);
+
+impl Requests {
+    fn new(limit: RequestsPerMinute, now: Timestamp, full: bool) -> Self {
+        let rate = TokensPerMinute::new(limit.get());
+        let depth = Level::from_rate(rate, WINDOW_NS).max(ONE);
+        let level = if full { depth } else { Level::ZERO };
+        Self { limit, plan: Plan::flat(rate, depth), bucket: Bucket::new(level, now) }
+    }
+}
+
+impl Hand {
+    pub(super) fn new() -> Self {
+        Self {
+            current: None,
+            next: None,
+            in_flight: 0,
+            requests: None,
+            demand: Demand::default(),
+            shadowed: Vec::new(),
+        }
+    }
+
+    /// Takes a limit on requests; one that is the same keeps what was used of it.
+    pub(super) fn limit(&mut self, limit: Option<RequestsPerMinute>, now: Timestamp, full: bool) {
+        if self.requests.as_ref().map(|requests| requests.limit) != limit {
+            self.requests = limit.map(|limit| Requests::new(limit, now, full));
+        }
+    }
+
+    pub(super) const fn in_flight(&self) -> u32 {
+        self.in_flight
+    }
+
+    /// How many requests could be made at once, if they are limited.
+    pub(super) fn requests_available(&self, now: Timestamp) -> Option<u64> {
+        let requests = self.requests.as_ref()?;
+        Some(requests.bucket.level_at(&requests.plan, now).available().get())
+    }
+
+    /// The limit on requests and when one more is admitted, if none is now.
+    pub(super) fn requests_used(&self, now: Timestamp) -> Option<(RequestsPerMinute, Option<Timestamp>)> {
+        let requests = self.requests.as_ref()?;
+        let first = requests.bucket.first_at_least(&requests.plan, ONE, now);
+        first.is_none_or(|first| first > now).then_some((requests.limit, first))
+    }
+
+    /// A request begins.
+    pub(super) fn admitted(&mut self, need: Quantity, now: Timestamp) {
+        self.in_flight += 1;
+        self.demand.add(need, now);
+        if let Some(requests) = &mut self.requests {
+            requests.bucket.take(&requests.plan, ONE, now);
+        }
+    }
+
+    /// A request that was admitted before this desk was.
+    pub(super) fn begun(&mut self) {
+        self.in_flight += 1;
+    }
+
+    pub(super) fn ended(&mut self) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+    }
+
+    /// How much was asked for in about the last second.
+    pub(super) fn demand(&self, now: Timestamp) -> Quantity {
+        self.demand.at(now)
+    }
+
+    /// What could be handed out without drawing.
+    pub(super) fn free(&self) -> Tokens {
+        let free = |slice: &Option<InHand>| slice.as_ref().map_or(Tokens::ZERO, |slice| slice.free.tokens);
+        free(&self.current) + free(&self.next)
+    }
+
+    /// The slice of this id, if it is in hand.
+    pub(super) fn find(&mut self, slice: SliceId) -> Option<&mut InHand> {
+        [&mut self.current, &mut self.next].into_iter().flatten().find(|held| held.slice == slice)
+    }
+
+    /// Notes a request that passes in shadow mode only.
+    pub(super) fn shadow(&mut self, limit: &'static str, tokens: Tokens) {
+        match self.shadowed.iter_mut().find(|(name, ..)| *name == limit) {
+            Some((_, requests, sum)) => {
+                *requests += 1;
+                *sum += tokens;
+            }
+            None => self.shadowed.push((limit, 1, tokens)),
+        }
+    }
+}
+
+/// What was asked for, by second.
+#[derive(Debug, Clone, Default)]
+struct Demand {
+    second: i64,
+    this: Quantity,
+    last: Quantity,
+}
+
+impl Demand {
+    fn add(&mut self, need: Quantity, now: Timestamp) {
+        let second = now.as_secs();
+        if second != self.second {
+            self.last = if second == self.second + 1 { self.this } else { Quantity::ZERO };
+            (self.second, self.this) = (second, Quantity::ZERO);
+        }
+        self.this = self.this.plus(need);
+    }
+
+    fn at(&self, now: Timestamp) -> Quantity {
+        let larger = |a: Quantity, b: Quantity| Quantity {
+            tokens: a.tokens.max(b.tokens),
+            money: Money::new(a.money.get().max(b.money.get())),
+        };
+        match now.as_secs() - self.second {
+            0 => larger(self.this, self.last),
+            1 => self.this,
+            _ => Quantity::ZERO,
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! Where an allocation stands: what it could use now, why not more, and what changes next.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::amount::{Tokens, TokensPerMinute};
+use crate::bucket::Level;
+use crate::budget::{Budget, BudgetState};
+use crate::burst::{BurstRecord, Phase};
+use crate::calendar::Utc;
+use crate::desk::Desk;
+use crate::ids::{BudgetId, BurstId, ServiceId};
+use crate::ledger::levels::Place;
+use crate::ledger::{Account, Quantity, Refusal, Totals};
+use crate::policy::{FailureMode, Terms};
+use crate::time::{Timestamp, Window};
+
+/// Where an allocation stands at an instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// The guarantee's rate: baseline and active bursts.
+    pub rate: TokensPerMinute,
+    /// What could be taken at once, borrowed tokens included.
+    pub available: Tokens,
+    /// The part of it that would be borrowed.
+    pub borrowable: Tokens,
+    /// How deep the guarantee is.
+    pub depth: Tokens,
+    /// How long until the guarantee is full if nothing is taken; none if never.
+    pub full_after: Option<Duration>,
+}
+
+/// A standing and what explains it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Headroom {
+    /// Where the allocation stands.
+    pub standing: Standing,
+    /// What the service is entitled to, bursts not counted.
+    pub terms: Terms,
+    /// The bursts that count now.
+    pub bursts: Vec<BurstRecord>,
+    /// How many requests are under way.
+    pub in_flight: u32,
+    /// How many requests could be made at once, if they are limited.
+    pub requests_available: Option<u64>,
+    /// Sums since the beginning.
+    pub totals: Totals,
+    /// What was used above what was held and is not refilled yet.
+    pub debt: Tokens,
+    /// Borrowed and not refilled yet.
+    pub borrowed: Tokens,
+    /// What others may borrow of its guarantee now.
+    pub lent: TokensPerMinute,
+    /// What must be left for higher priorities.
+    pub threshold: Tokens,
+    /// How far each budget is used.
+    pub budgets: Vec<BudgetStanding>,
+    /// The pool as a whole.
+    pub pool: PoolStanding,
+    /// What changes next by itself.
+    pub next_change: Option<NextChange>,
+    /// What would be said to a request of the size that was asked about.
+    pub prospect: Option<(Quantity, Result<(), Refusal>)>,
+}
+
+/// Where a pool stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolStanding {
+    /// What it holds.
+    pub level: Tokens,
+    /// How much it can hold.
+    pub depth: Tokens,
+    /// Its capacity.
+    pub capacity: TokensPerMinute,
+    /// By how much it falls short of its guarantees. While it does nobody borrows.
+    pub deficit: Tokens,
+}
+
+/// How far a budget is used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BudgetStanding {
+    /// The budget.
+    pub budget: Budget,
+    /// Settled, or drawn and not settled: tokens, or nano-units of money.
+    pub used: u64,
+    /// The period that it is used in; none if nothing was used yet.
+    pub period: Option<Window>,
+}
+
+/// Something that happens by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NextChange {
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub what: Coming,
+}
+
+/// What happens by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Coming {
+    /// A burst begins to count.
+    BurstStarts(BurstId),
+    /// A burst counts no more.
+    BurstEnds(BurstId),
+    /// A budget begins anew.
+    BudgetResets(BudgetId),
+    /// What the service has by exception ends.
+    ExceptionEnds,
+}
+
+impl fmt::Display for Coming {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BurstStarts(burst) => write!(f, "burst {burst} starts"),
+            Self::BurstEnds(burst) => write!(f, "burst {burst} ends"),
+            Self::BudgetResets(budget) => write!(f, "budget {budget} begins anew"),
+            Self::ExceptionEnds => f.write_str("the exception from the sandbox limit ends"),
+        }
+    }
+}
+
+impl Desk {
+    /// Where a service stands; none if it has no allocation.
+    pub fn standing(&self, service: &ServiceId) -> Option<Standing> {
+        let (place, _, terms) = self.allocation(service)?;
+        let (ledger, now) = (&self.ledger, self.ledger.at());
+        let levels = ledger.levels();
+        let segment = levels.plan(place).at(now);
+        let borrowable = ledger.borrowable(place, terms);
+        let own = levels.guarantee(place).plus(Level::from_tokens(self.hands[place.index()].free()));
+        Some(Standing {
+            rate: segment.rate,
+            available: own.max(Level::ZERO).plus(borrowable).available(),
+            borrowable: borrowable.available(),
+            depth: segment.depth.available(),
+            full_after: levels.full_at(place).map(|at| at.since(now)),
+        })
+    }
+
+    /// Where a service stands and why, and whether a request of a size would pass; none if it has no allocation.
+    pub fn headroom(&self, service: &ServiceId, asked: Option<Quantity>) -> Option<Headroom> {
+        let (place, account, terms) = self.allocation(service)?;
+        let (ledger, now) = (&self.ledger, self.ledger.at());
+        let levels = ledger.levels();
+        let (in_flight, requests_available) = self.requests(service);
+        let bursts = ledger.terms().bursts_of(service).filter(|burst| burst.phase(now) == Phase::Active);
+        let borrow_depth = account.borrow_plan().at(now).depth;
+        let borrow = account.borrow_level_at(now);
+        Some(Headroom {
+            standing: self.standing(service)?,
+            terms: terms.clone(),
+            bursts: bursts.cloned().collect(),
+            in_flight,
+            requests_available,
+            totals: account.totals(),
+            debt: levels.guarantee(place).debt() + borrow.debt(),
+            borrowed: borrow_depth.minus(borrow.max(Level::ZERO)).available(),
+            lent: levels.lent(place),
+            threshold: ledger.threshold_of(terms).available(),
+            budgets: account.budgets().iter().map(|state| budget_standing(state, account)).collect(),
+            pool: self.pool_standing(),
+            next_change: self.next_change(service, account, terms),
+            prospect: asked.map(|asked| (asked, self.prospect(place, service, asked))),
+        })
+    }
+
+    fn allocation(&self, service: &ServiceId) -> Option<(Place, &Account, &Terms)> {
+        let place = self.ledger.place(service)?;
+        let account = self.ledger.account_at(place);
+        Some((place, account, account.terms()?))
+    }
+
+    /// The pool as a whole.
+    pub fn pool_standing(&self) -> PoolStanding {
+        let levels = self.ledger.levels();
+        PoolStanding {
+            level: levels.pool().available(),
+            depth: levels.pool_depth().available(),
+            capacity: self.ledger.terms().capacity(),
+            deficit: levels.deficit().available(),
+        }
+    }
+
+    /// What would be said to a request. What is in hand would go back first, so it counts as if it were not drawn.
+    fn prospect(&self, place: Place, service: &ServiceId, asked: Quantity) -> Result<(), Refusal> {
+        let free = self.hands[place.index()].free();
+        let request_max =
+            self.ledger.account_at(place).terms().map_or(Tokens::ZERO, |terms| terms.request_max);
+        if asked.tokens > request_max {
+            return Err(Refusal::RequestTooLarge { asked: asked.tokens, request_max });
+        }
+        let beyond = Quantity { tokens: asked.tokens.saturating_sub(free), money: asked.money };
+        self.ledger.would_admit(service, beyond)
+    }
+
+    fn next_change(&self, service: &ServiceId, account: &Account, terms: &Terms) -> Option<NextChange> {
+        let now = self.ledger.at();
+        let bursts = self.ledger.terms().bursts_of(service).filter_map(|record| {
+            let (id, window) = (record.burst.id.clone(), record.burst.window);
+            match record.phase(now) {
+                Phase::Upcoming => Some(NextChange { at: window.start(), what: Coming::BurstStarts(id) }),
+                Phase::Active => Some(NextChange { at: window.end(), what: Coming::BurstEnds(id) }),
+                _ => None,
+            }
+        });
+        let budgets = account.budgets().iter().filter_map(|state| {
+            let at = state.period?.end();
+            Some(NextChange { at, what: Coming::BudgetResets(state.budget.id.clone()) })
+        });
+        let lapse = terms.lapse.map(|lapse| NextChange { at: lapse.at, what: Coming::ExceptionEnds });
+        bursts.chain(budgets).chain(lapse).filter(|change| change.at > now).min_by_key(|change| change.at)
+    }
+}
+
+fn budget_standing(state: &BudgetState, account: &Account) -> BudgetStanding {
+    let used = state.used(account.outstanding());
+    BudgetStanding { budget: state.budget.clone(), used, period: state.period }
+}
+
+impl Headroom {
+    /// One sentence: what binds the allocation now.
+    pub fn summary(&self) -> String {
+        let Standing { available, borrowable, rate, .. } = self.standing;
+        if let Some(budget) = self.budgets.iter().find(|budget| budget.is_used_up()) {
+            let until =
+                budget.period.map(|period| format!(" until {}", Utc(period.end()))).unwrap_or_default();
+            return format!("budget {} is used up{until}", budget.budget.id);
+        }
+        if self.requests_available == Some(0) {
+            return "the requests a minute are used up for now".to_owned();
+        }
+        if self.terms.in_flight_max.is_some_and(|max| self.in_flight >= max) {
+            return format!("{} requests are under way, which is the most there may be", self.in_flight);
+        }
+        if self.debt > Tokens::ZERO {
+            return format!("{} tokens are owed and refill first, at {rate} a minute", self.debt);
+        }
+        if borrowable > Tokens::ZERO {
+            return format!("{available} tokens could be used at once, {borrowable} of them borrowed");
+        }
+        if self.terms.ceiling > self.terms.baseline && self.pool.deficit > Tokens::ZERO {
+            return format!(
+                "nothing can be borrowed: the pool owes its guarantees {} tokens",
+                self.pool.deficit
+            );
+        }
+        format!("{available} tokens could be used at once; the guarantee refills at {rate} a minute")
+    }
+
+    /// What a gateway admits in one outage of quota; none if it refuses.
+    pub fn open_tokens_per_outage(&self) -> Option<Tokens> {
+        match self.terms.failure {
+            FailureMode::Closed => None,
+            FailureMode::Open { tokens_per_outage } => Some(tokens_per_outage),
+        }
+    }
+}
+
+impl BudgetStanding {
+    /// Whether nothing of a hard budget is left.
+    pub fn is_used_up(&self) -> bool {
+        use crate::budget::{BudgetKind, BudgetLimit};
+        let limit = match self.budget.limit {
+            BudgetLimit::Tokens(tokens) => tokens.get(),
+            BudgetLimit::Money(money, _) => money.get(),
+        };
+        self.budget.kind == BudgetKind::Hard && self.used >= limit
+    }
+}

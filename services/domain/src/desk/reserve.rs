@@ -1,0 +1,117 @@
+//! How a reservation is answered: from what is in hand, or else from a slice that is drawn for it.
+
+use crate::desk::hand::InHand;
+use crate::desk::holds::HOLDS_MAX;
+use crate::desk::reservations::{self, Known};
+use crate::desk::{Admitted, Answer, Decision, Desk, Reserve};
+use crate::ledger::levels::Place;
+use crate::ledger::{Refusal, Retry};
+use crate::policy::{Enforcement, Terms};
+
+impl Desk {
+    /// Answers a reservation.
+    pub fn reserve(&mut self, ask: &Reserve) -> Answer<Decision> {
+        match self.seen(ask) {
+            Some(decision) => self.answer(decision),
+            None => self.admit(ask),
+        }
+    }
+
+    /// What was answered before, or why the id cannot be used.
+    fn seen(&self, ask: &Reserve) -> Option<Decision> {
+        let reservation = ask.reservation;
+        match self.reservations.known(reservation, self.ledger.at()) {
+            Known::Held { hold, place }
+                if self.ledger.place(&ask.service) == Some(place)
+                    && reservations::same(hold, ask.need.tokens) =>
+            {
+                Some(Ok(Admitted { hold, shadowed: None }))
+            }
+            Known::Held { .. } => Some(Err(Refusal::ReservationOfAnother { reservation })),
+            Known::UsedUp | Known::Stale => Some(Err(Refusal::ReservationStale { reservation })),
+            Known::Unseen => None,
+        }
+    }
+
+    fn admit(&mut self, ask: &Reserve) -> Answer<Decision> {
+        let account = self.ledger.place(&ask.service).map(|place| (place, self.ledger.account_at(place)));
+        let Some((place, terms)) = account.and_then(|(place, account)| Some((place, account.terms()?)))
+        else {
+            return self.answer(Err(Refusal::NoAllocation));
+        };
+        let enforced = terms.enforcement == Enforcement::Enforced;
+        let bound = self.bound_here(place, terms, ask);
+        if let Some(refusal) = bound.as_ref().filter(|refusal| enforced || is_physical(refusal)) {
+            return self.answer(Err(refusal.clone()));
+        }
+        if !self.in_hand_covers(place, ask.need)
+            && let Err(refusal) = self.draw_for(place, ask)
+        {
+            return self.answer(Err(refusal));
+        }
+        self.hand_out(place, ask, bound.map(|refusal| refusal.limit()))
+    }
+
+    /// The limit that binds before any tokens are looked at, if one does.
+    fn bound_here(&self, place: Place, terms: &Terms, ask: &Reserve) -> Option<Refusal> {
+        let (hand, now) = (&self.hands[place.index()], self.ledger.at());
+        if self.holds.len() >= HOLDS_MAX {
+            return Some(Refusal::HoldsFull { outstanding: self.holds.len() });
+        }
+        if ask.need.tokens > terms.request_max {
+            let (asked, request_max) = (ask.need.tokens, terms.request_max);
+            return Some(Refusal::RequestTooLarge { asked, request_max });
+        }
+        if let Some(max) = terms.in_flight_max.filter(|max| hand.in_flight() >= *max) {
+            return Some(Refusal::InFlight { max });
+        }
+        let (limit, first) = hand.requests_used(now)?;
+        let in_hand = hand.current.as_ref().is_some_and(|slice| slice.covers(ask.need));
+        let retry = match first {
+            Some(first) if !in_hand => self.ledger.admits_from(&ask.service, ask.need.tokens, first),
+            first => first,
+        };
+        Some(Refusal::RequestsUsed { limit, retry: retry.map(|at| Retry::at(at, now)) })
+    }
+
+    fn hand_out(&mut self, place: Place, ask: &Reserve, bound: Option<&'static str>) -> Answer<Decision> {
+        let now = self.ledger.at();
+        let hand = &mut self.hands[place.index()];
+        let handed = hand.current.as_mut().and_then(|slice| {
+            let hold = slice.hand_out(ask.need, now)?;
+            Some((hold, slice.drawn, slice.shadowed))
+        });
+        let Some((hold, drawn, unenforced)) = handed else {
+            let (asked, request_max) = (ask.need.tokens, ask.need.tokens);
+            return self.answer(Err(Refusal::RequestTooLarge { asked, request_max }));
+        };
+        hand.admitted(ask.need, now);
+        let shadowed = bound.or(unenforced);
+        if let Some(limit) = shadowed {
+            hand.shadow(limit, ask.need.tokens);
+        }
+        self.holds.begin(hold, place, ask.need.money, now);
+        self.reservations.remember(ask.reservation, hold, place, now);
+        self.draw_before_used_up(place);
+        Answer { what: Ok(Admitted { hold, shadowed }), after: drawn }
+    }
+
+    /// Whether what is in hand suffices. Takes up the next slice where the one at hand does not.
+    fn in_hand_covers(&mut self, place: Place, need: crate::ledger::Quantity) -> bool {
+        let covers = |slice: &Option<InHand>| slice.as_ref().is_some_and(|slice| slice.covers(need));
+        let hand = &self.hands[place.index()];
+        if covers(&hand.current) {
+            return true;
+        }
+        if !covers(&hand.next) {
+            return false;
+        }
+        self.take_up_next(place);
+        true
+    }
+}
+
+/// No shadow lets through what there is no room for.
+fn is_physical(refusal: &Refusal) -> bool {
+    matches!(refusal, Refusal::HoldsFull { .. })
+}

@@ -1,0 +1,6 @@
+//! What a desk does, as stories.
+
+mod borrowing;
+mod holds;
+mod slices;
+mod story;

@@ -1,0 +1,58 @@
+//! Stories of borrowing: from spare only, never at the cost of a guarantee.
+
+use super::story::{Story, may_borrow, service, terms, tpm};
+use crate::ledger::{Bound, Refusal};
+use crate::policy::Terms;
+
+#[test]
+fn what_a_guarantee_does_not_cover_is_borrowed_from_what_nobody_uses() {
+    let mut story =
+        Story::given_pool(60_000).and("chat", may_borrow(6_000, 30_000)).and("other", terms(6_000));
+    for _ in 0..20 {
+        story.reserve("chat", 1_000).unwrap();
+    }
+    assert!(story.reserve("other", 1_000).is_ok());
+    story.then_replays();
+}
+
+#[test]
+fn borrowing_ends_at_the_ceiling() {
+    let mut story = Story::given_pool(600_000).and("chat", may_borrow(6_000, 12_000));
+    let mut taken = 0;
+    let refusal = loop {
+        match story.reserve("chat", 500) {
+            Ok(_) => taken += 500,
+            Err(refusal) => break refusal,
+        }
+    };
+    // Ten seconds of the baseline, and a minute of what is between it and the ceiling.
+    assert_eq!(taken, 1_000 + 6_000);
+    let Refusal::CapacityUsed(used) = refusal else { panic!("{refusal}") };
+    assert_eq!(used.bound, Bound::Ceiling);
+    assert!(used.retry.is_some());
+}
+
+#[test]
+fn nobody_borrows_what_is_guaranteed_to_others() {
+    let mut story = Story::given_pool(6_000)
+        .and("chat", may_borrow(0, 60_000))
+        .and("other", Terms { request_max: crate::amount::Tokens::new(4_000), ..terms(6_000) });
+    let mut taken = 0;
+    while story.reserve("chat", 100).is_ok() {
+        taken += 100;
+    }
+    assert_eq!(taken, 2_000);
+    assert!(story.reserve("other", 4_000).is_ok());
+    let place = story.desk.ledger().place(&service("chat")).unwrap();
+    assert_eq!(story.desk.ledger().levels().lent(place), tpm(0));
+}
+
+#[test]
+fn the_same_request_passes_when_it_was_told_to_come_again() {
+    let mut story = Story::given_pool(60_000).and("chat", may_borrow(6_000, 12_000));
+    while story.reserve("chat", 700).is_ok() {}
+    let refusal = story.reserve("chat", 700).unwrap_err();
+    let after = refusal.retry().unwrap().after;
+    story.wait_ms(u64::try_from(after.as_millis()).unwrap() + 1);
+    assert!(story.reserve("chat", 700).is_ok(), "{refusal}");
+}

@@ -1,0 +1,92 @@
+//! Stories of holds: once each, and all limits at once.
+
+use super::story::{Story, rpm, service, terms};
+use crate::desk::{HOLD_LIFETIME, Release};
+use crate::ledger::Refusal;
+use crate::policy::{Enforcement, Terms};
+
+#[test]
+fn a_retry_does_not_reserve_twice() {
+    let mut story = Story::given_pool(60_000).and("chat", terms(6_000));
+    let reservation = story.mint();
+    let first = story.reserve_as(reservation, "chat", 600).unwrap();
+    assert_eq!(story.reserve_as(reservation, "chat", 600), Ok(first));
+    assert!(story.reserve("chat", 600).is_err(), "it was held twice");
+    assert!(story.settle(first, 600));
+    assert_eq!(story.reserve_as(reservation, "chat", 600), Ok(first));
+    assert!(!story.settle(first, 600));
+}
+
+#[test]
+fn a_reservation_that_was_released_before_it_arrives_holds_nothing() {
+    let mut story = Story::given_pool(60_000).and("chat", terms(6_000));
+    let reservation = story.mint();
+    story.desk.release(&Release::Reservation(reservation), &service("chat"));
+    assert_eq!(story.reserve_as(reservation, "chat", 600), Err(Refusal::ReservationStale { reservation }));
+    assert!(story.reserve("chat", 1_000).is_ok());
+}
+
+#[test]
+fn as_many_are_under_way_as_may_be() {
+    let limited = Terms { in_flight_max: Some(2), ..terms(6_000) };
+    let mut story = Story::given_pool(60_000).and("chat", limited);
+    let first = story.reserve("chat", 10).unwrap();
+    story.reserve("chat", 10).unwrap();
+    assert_eq!(story.reserve("chat", 10), Err(Refusal::InFlight { max: 2 }));
+    story.settle(first, 10);
+    assert!(story.reserve("chat", 10).is_ok());
+}
+
+#[test]
+fn a_hold_that_nobody_keeps_alive_no_longer_counts_and_is_charged_when_it_is_settled() {
+    let limited = Terms { in_flight_max: Some(1), ..terms(6_000) };
+    let mut story = Story::given_pool(60_000).and("chat", limited);
+    let hold = story.reserve("chat", 10).unwrap();
+    story.wait_ms(60_000);
+    assert!(story.desk.extend(hold));
+    story.wait_ms(90_000);
+    assert_eq!(story.reserve("chat", 10), Err(Refusal::InFlight { max: 1 }));
+    story.wait_ms(u64::try_from(HOLD_LIFETIME.as_millis()).unwrap());
+    assert!(story.reserve("chat", 10).is_ok());
+    assert!(story.settle(hold, 25));
+    assert!(!story.settle(hold, 25));
+    assert_eq!(story.settled("chat"), 25);
+}
+
+#[test]
+fn requests_a_minute_bind_and_say_when_one_more_passes() {
+    let limited = Terms { requests: Some(rpm(60)), ..terms(60_000) };
+    let mut story = Story::given_pool(600_000).and("chat", limited);
+    for _ in 0..10 {
+        story.reserve("chat", 1).unwrap();
+    }
+    let refusal = story.reserve("chat", 1).unwrap_err();
+    assert_eq!((refusal.limit(), refusal.retry().unwrap().after.as_millis()), ("requests", 1_000));
+    story.wait_ms(1_000);
+    assert!(story.reserve("chat", 1).is_ok());
+}
+
+#[test]
+fn in_shadow_mode_what_would_be_refused_passes_and_is_told() {
+    let shadow = Terms { enforcement: Enforcement::Shadow, ..terms(6_000) };
+    let mut story = Story::given_pool(60_000).and("chat", shadow).and("other", terms(6_000));
+    for _ in 0..5 {
+        let hold = story.reserve("chat", 500).unwrap();
+        story.settle(hold, 500);
+    }
+    story.wait_ms(1_100);
+    let told: u64 = story
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            crate::ledger::Event::Moved(moved) => match moved.what {
+                crate::ledger::Moved::Shadowed { requests, .. } => Some(requests.get()),
+                _ => None,
+            },
+            crate::ledger::Event::Governed(_) => None,
+        })
+        .sum();
+    assert_eq!(told, 3);
+    assert!(story.reserve("other", 1_000).is_ok());
+    story.then_replays();
+}

@@ -1,0 +1,77 @@
+//! Stories of slices: few draws for many requests, and what a crash leaves.
+
+use super::story::{Story, terms};
+
+#[test]
+fn a_hundred_requests_are_a_few_draws() {
+    let mut story = Story::given_pool(6_000_000).and("chat", terms(3_000_000));
+    for _ in 0..10 {
+        for _ in 0..100 {
+            let hold = story.reserve("chat", 50).unwrap();
+            assert!(story.settle(hold, 40));
+        }
+        story.wait_ms(100);
+    }
+    assert!(story.draws() < 20, "{} draws for 1,000 requests", story.draws());
+    assert_eq!(story.settled("chat"), 40_000);
+    story.then_replays();
+}
+
+#[test]
+fn what_is_idle_goes_back_within_a_second() {
+    let mut story = Story::given_pool(60_000).and("chat", terms(6_000));
+    for _ in 0..3 {
+        let hold = story.reserve("chat", 100).unwrap();
+        story.settle(hold, 100);
+    }
+    for _ in 0..20 {
+        story.wait_ms(100);
+    }
+    let outstanding = story.desk.ledger().account(&super::story::service("chat")).unwrap().outstanding();
+    assert_eq!(outstanding.tokens.get(), 0);
+    assert_eq!(story.desk.ledger().slices().count(), 0);
+    story.then_replays();
+}
+
+#[test]
+fn near_the_limit_everything_can_be_had_to_the_token() {
+    let mut story = Story::given_pool(60_000).and("chat", terms(6_000));
+    for _ in 0..100 {
+        story.reserve("chat", 10).unwrap();
+    }
+    assert!(story.reserve("chat", 1).is_err());
+    story.then_replays();
+}
+
+#[test]
+fn after_a_crash_a_slice_counts_as_spent_and_a_late_settle_charges_the_excess_only() {
+    let mut story = Story::given_pool(60_000).and("chat", terms(6_000));
+    let (one, other) = (story.reserve("chat", 400).unwrap(), story.reserve("chat", 200).unwrap());
+    let before = story.available("chat");
+    story.crash();
+    assert!(story.available("chat") <= before);
+    let after = story.available("chat");
+    assert!(story.settle(one, 450));
+    assert_eq!(story.available("chat"), after - 50);
+    assert!(story.settle(other, 150));
+    assert_eq!(story.available("chat"), after);
+    assert!(!story.settle(one, 450));
+    story.crash();
+    assert!(!story.settle(one, 450));
+    assert!(!story.settle(other, 150));
+    assert_eq!(story.settled("chat"), 600);
+    story.then_replays();
+}
+
+#[test]
+fn a_settle_of_a_slice_that_is_over_is_a_repetition_however_late() {
+    let mut story = Story::given_pool(60_000).and("chat", terms(6_000));
+    let hold = story.reserve("chat", 400).unwrap();
+    assert!(story.settle(hold, 100));
+    for _ in 0..20 {
+        story.wait_ms(100);
+    }
+    story.wait_ms(400 * 24 * 3_600 * 1_000);
+    assert!(!story.settle(hold, 100));
+    assert_eq!(story.settled("chat"), 100);
+}

@@ -1,0 +1,128 @@
+//! Slices at the desk: drawn, taken up, filled again, sealed; and those that nodes hold.
+
+use crate::amount::Tokens;
+use crate::desk::hand::InHand;
+use crate::desk::{Answer, Desk, LOOKED_AT_AFTER, NODE_SLICE_LIFETIME, Reserve, SLICE_LIFETIME};
+use crate::ids::{NodeId, ServiceId, SliceId};
+use crate::ledger::levels::Place;
+use crate::ledger::{Draw, DrawDecided, Drawn, Quantity, Refusal, Seal, SliceState};
+
+impl Desk {
+    /// Draws a slice for a node, which hands it out on its own and returns what is left within [`NODE_SLICE_LIFETIME`].
+    pub fn draw(
+        &mut self,
+        node: &NodeId,
+        service: &ServiceId,
+        need: Quantity,
+        ahead: Quantity,
+    ) -> Answer<Result<(SliceId, Quantity), Refusal>> {
+        self.open_budgets(service);
+        let draw = Draw { service: service.clone(), holder: Some(node.clone()), need, ahead };
+        let decided = match self.ledger.draw(&draw) {
+            Ok(decided) => decided,
+            Err(refusal) => return self.answer(Err(refusal)),
+        };
+        let Drawn { slice, tokens, money, .. } = decided.drawn;
+        self.happen(decided.into_movement());
+        self.at_nodes.push_back((self.ledger.at().plus(NODE_SLICE_LIFETIME), slice));
+        self.tell_thresholds(service);
+        self.answer(Ok((slice, Quantity { tokens, money })))
+    }
+
+    /// Takes back what a node did not hand out of its slice. Whether it was the node's, and open.
+    pub fn take_back(&mut self, node: &NodeId, seal: &Seal) -> Answer<bool> {
+        let theirs = self.ledger.slice(seal.slice).is_some_and(|slice| slice.holder() == Some(node));
+        let movement = theirs.then(|| self.ledger.seal(seal)).flatten();
+        let sealed = movement.is_some();
+        movement.into_iter().for_each(|movement| self.happen(movement));
+        self.answer(sealed)
+    }
+
+    /// Draws for a reservation that what is in hand does not cover; what is in hand goes back first.
+    pub(super) fn draw_for(&mut self, place: Place, ask: &Reserve) -> Result<(), Refusal> {
+        self.open_budgets(&ask.service);
+        self.take_up_next(place);
+        self.seal_current(place);
+        let ahead = self.hands[place.index()].demand(self.ledger.at());
+        let draw = Draw { service: ask.service.clone(), holder: None, need: ask.need, ahead };
+        let decided = self.ledger.draw(&draw)?;
+        self.hands[place.index()].current = Some(self.take_in_hand(place, decided));
+        Ok(())
+    }
+
+    /// Draws the next slice where little of the one at hand is left.
+    pub(super) fn draw_before_used_up(&mut self, place: Place) {
+        const LOW_WATER: u64 = 4;
+        let low = |slice: &InHand| slice.free.tokens.get() < slice.size.get() / LOW_WATER;
+        if self.hands[place.index()].current.as_ref().is_some_and(low) {
+            self.draw_next(place);
+        }
+    }
+
+    /// Draws the next slice, as large as the recent demand, if there is any and none is drawn.
+    pub(super) fn draw_next(&mut self, place: Place) {
+        let hand = &self.hands[place.index()];
+        let demand = hand.demand(self.ledger.at());
+        let in_shadow = hand.current.as_ref().is_some_and(|slice| slice.shadowed.is_some());
+        if hand.next.is_some() || in_shadow || demand.tokens == Tokens::ZERO {
+            return;
+        }
+        let service = self.ledger.account_at(place).service().clone();
+        self.open_budgets(&service);
+        let draw = Draw { service, holder: None, need: Quantity::ZERO, ahead: demand };
+        let Ok(decided) = self.ledger.draw(&draw) else { return };
+        if decided.shadowed.is_none() && decided.drawn.tokens > Tokens::ZERO {
+            self.hands[place.index()].next = Some(self.take_in_hand(place, decided));
+        }
+    }
+
+    fn take_in_hand(&mut self, place: Place, decided: DrawDecided) -> InHand {
+        let Drawn { slice, tokens, money, .. } = decided.drawn;
+        let service = decided.service.clone();
+        let shadowed = decided.shadowed.as_ref().map(Refusal::limit);
+        self.happen(decided.into_movement());
+        self.tell_thresholds(&service);
+        let now = self.ledger.at();
+        self.due_look.push_back((now.plus(LOOKED_AT_AFTER), place, slice));
+        self.due_back.push_back((now.plus(SLICE_LIFETIME), place, slice));
+        let free = Quantity { tokens, money };
+        InHand { slice, free, size: tokens, holds: 0, used: now, drawn: self.collecting, shadowed }
+    }
+
+    /// Seals the slice at hand and takes up the next, if there is one.
+    pub(super) fn take_up_next(&mut self, place: Place) {
+        if let Some(next) = self.hands[place.index()].next.take() {
+            self.seal_current(place);
+            self.hands[place.index()].current = Some(next);
+        }
+    }
+
+    pub(super) fn seal_current(&mut self, place: Place) {
+        let sealed = self.hands[place.index()].current.take();
+        if let Some(movement) = sealed.and_then(|slice| self.ledger.seal(&slice.seal())) {
+            self.happen(movement);
+        }
+    }
+
+    /// What a settled hold has left goes back into its slice, if that is still in hand.
+    pub(super) fn put_into_hand(&mut self, service: &ServiceId, slice: SliceId, rest: Quantity) {
+        let Some(place) = self.ledger.place(service) else { return };
+        if let Some(held) = self.hands[place.index()].find(slice) {
+            held.free = held.free.plus(rest);
+        }
+    }
+
+    /// Slices of an earlier desk count as spent; those of nodes lapse unless they are returned.
+    pub(super) fn lapse_what_was_open(&mut self) {
+        let open = self.ledger.slices().filter(|(_, slice)| slice.state() == SliceState::Open);
+        let mut open: Vec<_> = open.map(|(id, slice)| (id, slice.holder().is_some())).collect();
+        open.sort_unstable();
+        for (slice, at_node) in open {
+            if at_node {
+                self.at_nodes.push_back((self.ledger.at().plus(NODE_SLICE_LIFETIME), slice));
+            } else if let Some(movement) = self.ledger.lapse(slice) {
+                self.happen(movement);
+            }
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! What the desk does without being asked: gives back what lies idle, draws ahead, lets go of what nobody keeps alive.
+
+use crate::amount::Requests;
+use crate::desk::hand::InHand;
+use crate::desk::{Desk, IDLE_AFTER};
+use crate::ledger::levels::Place;
+use crate::ledger::{Moved, Movement};
+
+impl Desk {
+    /// Looks after slices and holds. To be called some ten times a second.
+    pub fn tick(&mut self) {
+        self.look_at_slices();
+        self.give_back_idle();
+        self.lapse_at_nodes();
+        while let Some(expired) = self.holds.expire(self.ledger.at()) {
+            self.hands[expired.place.index()].ended();
+        }
+    }
+
+    /// A slice that is in use gets a successor before it goes back; one that lies idle goes back now.
+    fn look_at_slices(&mut self) {
+        let now = self.ledger.at();
+        while let Some((_, place, slice)) = self.due_look.front().copied().filter(|(due, ..)| *due <= now) {
+            self.due_look.pop_front();
+            let current = self.hands[place.index()].current.as_ref();
+            match current
+                .filter(|current| current.slice == slice)
+                .map(|current| current.used.plus(IDLE_AFTER))
+            {
+                Some(idle) if now < idle => self.draw_next(place),
+                Some(_) => self.put_away(place),
+                None => {}
+            }
+        }
+    }
+
+    /// A slice goes back a second after it was drawn.
+    fn give_back_idle(&mut self) {
+        let now = self.ledger.at();
+        while let Some((_, place, slice)) = self.due_back.front().copied().filter(|(due, ..)| *due <= now) {
+            self.due_back.pop_front();
+            let is = |held: &Option<InHand>| held.as_ref().is_some_and(|held| held.slice == slice);
+            if is(&self.hands[place.index()].next) {
+                self.take_up_next(place);
+            }
+            if is(&self.hands[place.index()].current) {
+                self.put_away(place);
+            }
+        }
+    }
+
+    /// Gives back the slice at hand; its successor takes its place, if there is one.
+    fn put_away(&mut self, place: Place) {
+        self.tell_shadowed(place);
+        self.seal_current(place);
+        self.take_up_next(place);
+    }
+
+    pub(super) fn tell_shadowed(&mut self, place: Place) {
+        let (at, service) = (self.ledger.at(), self.ledger.account_at(place).service().clone());
+        for (limit, requests, tokens) in std::mem::take(&mut self.hands[place.index()].shadowed) {
+            let what = Moved::Shadowed { limit, requests: Requests::new(requests), tokens };
+            self.happen(Movement { at, service: service.clone(), what });
+        }
+    }
+
+    fn lapse_at_nodes(&mut self) {
+        let now = self.ledger.at();
+        while let Some((_, slice)) = self.at_nodes.front().copied().filter(|(due, _)| *due <= now) {
+            self.at_nodes.pop_front();
+            if let Some(movement) = self.ledger.lapse(slice) {
+                self.happen(movement);
+            }
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! What replaces holds, ends slices and marks periods. None of it can be refused: it already happened.
+
+use crate::ids::{ServiceId, SliceId};
+use crate::ledger::slice::SliceState;
+use crate::ledger::{Known, Ledger, Moved, Movement, Seal, Settle};
+
+impl Ledger {
+    /// Settles a hold; none if it was settled before. A slice that is not known here is charged in full, as debt.
+    pub fn settle(&self, settle: &Settle) -> Option<Movement> {
+        match self.known(settle.hold) {
+            Known::Settled => None,
+            Known::Outstanding | Known::Foreign => {
+                let service = self.service_of(settle.hold.slice()).unwrap_or(&settle.service);
+                Some(self.moved(service, Moved::Settled { hold: settle.hold, used: settle.used }))
+            }
+        }
+    }
+
+    /// Seals a slice; none if it is not open.
+    pub fn seal(&self, seal: &Seal) -> Option<Movement> {
+        let service = self.open_slice(seal.slice)?;
+        let Seal { slice, free, holds } = *seal;
+        Some(self.moved(service, Moved::Sealed { slice, free, holds }))
+    }
+
+    /// Counts a slice as spent; none if it is not open.
+    pub fn lapse(&self, slice: SliceId) -> Option<Movement> {
+        let service = self.open_slice(slice)?;
+        Some(self.moved(service, Moved::Lapsed { slice }))
+    }
+
+    /// A budget whose period is over at the ledger's time, opened anew; none if there is none. Ask again until then.
+    pub fn open_budget(&self, service: &ServiceId) -> Option<Movement> {
+        let account = self.account(service)?;
+        let due =
+            |budget: &crate::budget::BudgetState| Some((budget.budget.id.clone(), budget.opens(self.at())?));
+        let (budget, period) = account.budgets.iter().find_map(due)?;
+        Some(self.moved(service, Moved::BudgetOpened { budget, period }))
+    }
+
+    /// A threshold that was reached and not told yet; none if there is none. Ask again until then.
+    pub fn reach_threshold(&self, service: &ServiceId) -> Option<Movement> {
+        let account = self.account(service)?;
+        let reached = |budget: &crate::budget::BudgetState| {
+            let percent = budget.reached(account.outstanding).next()?;
+            Some((budget.budget.id.clone(), percent))
+        };
+        let (budget, percent) = account.budgets.iter().find_map(reached)?;
+        Some(self.moved(service, Moved::ThresholdReached { budget, percent }))
+    }
+
+    fn open_slice(&self, slice: SliceId) -> Option<&ServiceId> {
+        let found = self.slices.get(&slice).filter(|slice| slice.state == SliceState::Open)?;
+        Some(&self.account_at(found.place).service)
+    }
+}

@@ -1,0 +1,178 @@
+//! Slices: tokens that were drawn from an allocation and are handed out by whoever holds the slice.
+//!
+//! The ledger does not know the holds of a slice; it knows which of them were settled, by their numbers, so that none is
+//! charged twice. A slice is forgotten when its holder has said how many holds there were and all of them are settled:
+//! whatever names it afterwards is a repetition. A slice whose holder is gone is remembered, since nobody knows which
+//! holds there are.
+
+use crate::amount::{Money, Tokens};
+use crate::bucket::Level;
+use crate::ids::NodeId;
+use crate::ledger::Quantity;
+use crate::ledger::levels::Place;
+
+/// How many holds are handed out from one slice: their marks fit 512 bytes, and at a slice a second they are 4,096 requests
+/// a second of one allocation.
+pub const HOLDS_PER_SLICE: u32 = 4_096;
+const WORDS: usize = (HOLDS_PER_SLICE / u64::BITS) as usize;
+
+/// The numbers of the holds of a slice that were settled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Marks {
+    words: Box<[u64; WORDS]>,
+    count: u32,
+}
+
+impl Marks {
+    pub(super) fn none() -> Self {
+        Self { words: Box::new([0; WORDS]), count: 0 }
+    }
+
+    fn place(number: u32) -> Option<(usize, u64)> {
+        let place = (number / u64::BITS) as usize;
+        (number < HOLDS_PER_SLICE).then_some((place, 1 << (number % u64::BITS)))
+    }
+
+    /// Whether the number is marked. Numbers that no hold can have count as marked.
+    pub(super) fn has(&self, number: u32) -> bool {
+        Self::place(number).is_none_or(|(word, bit)| self.words[word] & bit != 0)
+    }
+
+    /// Marks a number; false if it was marked.
+    pub(super) fn mark(&mut self, number: u32) -> bool {
+        let Some((word, bit)) = Self::place(number).filter(|(word, bit)| self.words[*word] & bit == 0) else {
+            return false;
+        };
+        self.words[word] |= bit;
+        self.count += 1;
+        true
+    }
+
+    /// How many are marked.
+    pub(super) const fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// The words, for a snapshot.
+    pub(super) fn words(&self) -> &[u64] {
+        &self.words[..]
+    }
+
+    /// From a snapshot's words; what is missing is unmarked.
+    pub(super) fn from_words(words: &[u64]) -> Self {
+        let mut marks = Self::none();
+        for (place, word) in marks.words.iter_mut().zip(words) {
+            *place = *word;
+        }
+        marks.count = marks.words.iter().map(|word| word.count_ones()).sum();
+        marks
+    }
+}
+
+/// Where a slice is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SliceState {
+    /// Its holder hands it out.
+    Open,
+    /// Its holder hands out no more; so many holds there were.
+    Sealed {
+        /// How many.
+        holds: u32,
+    },
+    /// Its holder is gone, or it never was drawn here. Nobody knows how many holds there are.
+    Lapsed,
+}
+
+/// A slice as the ledger knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Slice {
+    pub(super) place: Place,
+    pub(super) holder: Option<NodeId>,
+    pub(super) state: SliceState,
+    /// Drawn and neither settled nor given back.
+    pub(super) tokens: Tokens,
+    /// The part of it that is borrowed, and the part that was taken from the pool alone. The rest is of the guarantee.
+    pub(super) borrowed: Level,
+    pub(super) unenforced: Level,
+    pub(super) money: Money,
+    pub(super) settled: Marks,
+}
+
+/// What goes back where it came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Refund {
+    pub(super) guaranteed: Level,
+    pub(super) borrowed: Level,
+    pub(super) unenforced: Level,
+}
+
+impl Slice {
+    /// A slice that was not drawn here: nothing of it can be given back.
+    pub(super) fn foreign(place: Place) -> Self {
+        Self {
+            place,
+            holder: None,
+            state: SliceState::Lapsed,
+            tokens: Tokens::ZERO,
+            borrowed: Level::ZERO,
+            unenforced: Level::ZERO,
+            money: Money::ZERO,
+            settled: Marks::none(),
+        }
+    }
+
+    /// Who hands it out; none if it is the quota node itself.
+    pub fn holder(&self) -> Option<&NodeId> {
+        self.holder.as_ref()
+    }
+
+    /// Where it is in its life.
+    pub fn state(&self) -> SliceState {
+        self.state
+    }
+
+    /// Drawn and neither settled nor given back.
+    pub fn tokens(&self) -> Tokens {
+        self.tokens
+    }
+
+    /// Whose it is.
+    pub fn place(&self) -> Place {
+        self.place
+    }
+
+    /// Drawn and neither settled nor given back, with money.
+    pub fn outstanding(&self) -> Quantity {
+        Quantity { tokens: self.tokens, money: self.money }
+    }
+
+    /// Takes away what was used: first what is of the guarantee.
+    pub(super) fn use_up(&mut self, tokens: Tokens) {
+        self.tokens = self.tokens.saturating_sub(tokens);
+        let left = Level::from_tokens(self.tokens);
+        self.unenforced = self.unenforced.min(left);
+        self.borrowed = self.borrowed.min(left.minus(self.unenforced));
+    }
+
+    /// Takes away what is given back: first what the pool alone gave, then what is borrowed, last what is of the guarantee.
+    pub(super) fn give_back(&mut self, tokens: Tokens) -> Refund {
+        let amount = Level::from_tokens(tokens.min(self.tokens));
+        self.tokens = self.tokens.saturating_sub(tokens);
+        let unenforced = self.unenforced.min(amount);
+        let borrowed = self.borrowed.min(amount.minus(unenforced));
+        self.unenforced = self.unenforced.minus(unenforced);
+        self.borrowed = self.borrowed.minus(borrowed);
+        Refund { guaranteed: amount.minus(unenforced).minus(borrowed), borrowed, unenforced }
+    }
+
+    /// Whether every hold there was is settled.
+    pub(super) fn is_over(&self) -> bool {
+        matches!(self.state, SliceState::Sealed { holds } if self.settled.count() >= holds)
+    }
+}
+
+impl Refund {
+    pub(super) fn total(self) -> Level {
+        self.guaranteed.plus(self.borrowed).plus(self.unenforced)
+    }
+}
