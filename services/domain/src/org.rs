@@ -1,18 +1,26 @@
-//! The organisation: teams, services, pools, prices and caller keys, folded from facts.
+//! The organisation: teams, services, pools, prices, exceptions and keys, folded from facts.
 //!
-//! Decides what a new policy changes and who gets a caller key. What moves tokens is [`crate::ledger`]: of pools the
-//! organisation knows only what was decided about them, so that it can weigh a policy whole before anything is done.
+//! Decides what a new policy changes, who gets a key and what deviates from policy. What moves tokens is
+//! [`crate::ledger`]: of pools the organisation knows only what was decided about them, so that it can weigh a policy
+//! whole before anything is done. Who may ask for a decision is [`crate::access`].
 
+mod access_keys;
 mod event;
+mod exceptions;
+mod export;
+mod fields;
 mod keys;
 mod lines;
 mod policy_change;
+mod pool_change;
 mod state;
 
 #[cfg(test)]
 mod scenarios;
 
+pub use access_keys::AccessKeyRefused;
 pub use event::{Decided, Event};
-pub use keys::KeyRefused;
+pub use exceptions::ExceptionRefused;
+pub use keys::{KeyRefused, KeyRotation};
 pub use policy_change::{PolicyChange, decide_policy};
 pub use state::Org;

@@ -1,12 +1,26 @@
 //! Policy: what an organisation wants its pools, teams, services and prices to be.
 //!
 //! A policy is a whole, checked in [`problems`] for what can be checked without the ledger: names that refer to something,
-//! numbers that make sense, services that answer for what they are given. Files and lines are the business of whoever
-//! read them.
+//! numbers that make sense. [`warnings`] names what is sound and may still surprise. What a service may have for which
+//! nobody answers is in [`Terms::exceeds_sandbox`]. Files and lines are the business of whoever read them.
 
+mod allocations;
+mod grants;
+mod names;
 mod problems;
+mod sandbox;
+mod warnings;
 
+#[cfg(test)]
+pub(crate) mod sample;
+#[cfg(test)]
+mod scenarios;
+
+pub use allocations::REQUEST_TOKENS_MAX;
+pub use grants::{problems_of_burst, problems_of_exception};
 pub use problems::{PolicyProblem, problems};
+pub(crate) use sandbox::Waivers;
+pub use warnings::warnings;
 
 use crate::amount::{RequestsPerMinute, Tokens, TokensPerMinute};
 use crate::budget::Budget;

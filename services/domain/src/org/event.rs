@@ -1,9 +1,10 @@
 //! What happened in an organisation outside of any pool, in the past tense.
 
+use crate::access::AccessKey;
 use crate::authorship::Authorship;
 use crate::directory::CallerKey;
-use crate::ids::{CallerKeyId, ModelName, ServiceId, TeamId};
-use crate::policy::{Service, Team};
+use crate::ids::{AccessKeyId, CallerKeyId, ExceptionId, ModelName, ServiceId, TeamId};
+use crate::policy::{Exception, Service, Team};
 use crate::price::Price;
 use crate::time::Timestamp;
 
@@ -21,11 +22,11 @@ pub struct Event {
 pub enum Decided {
     /// The team is this from now on.
     TeamDefined(Team),
-    /// The team is gone.
+    /// The team is gone. Access keys of its leads open nothing until there is a team of that name again.
     TeamRemoved(TeamId),
     /// The service is this from now on. Its allocations are the business of their pools and left out here.
     ServiceDefined(Service),
-    /// The service is gone.
+    /// The service is gone. Its caller keys call nothing until there is a service of that name again.
     ServiceRemoved(ServiceId),
     /// The model costs this from the price's own instant on, instead of an earlier price of the same instant.
     PriceSet(Price),
@@ -36,8 +37,23 @@ pub enum Decided {
         /// When the price began.
         valid_from: Timestamp,
     },
+    /// The exception is this from now on, whatever was known of one of the same name, and ends by itself.
+    ExceptionGranted(Exception),
+    /// The exception ends now.
+    ExceptionEnded(ExceptionId),
     /// The key may call from now on.
     CallerKeyCreated(CallerKey),
     /// The key may call no more, and its name is used up.
     CallerKeyRevoked(CallerKeyId),
+    /// The key may call no more from an instant on, for instance because another takes its place.
+    CallerKeyExpirySet {
+        /// Which.
+        key: CallerKeyId,
+        /// From when on.
+        expires: Timestamp,
+    },
+    /// The key opens the quota service from now on.
+    AccessKeyCreated(AccessKey),
+    /// The key opens nothing any more, and its name is used up.
+    AccessKeyRevoked(AccessKeyId),
 }

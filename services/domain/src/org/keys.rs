@@ -1,11 +1,26 @@
 //! Caller keys: who may call as a service. Only hashes are known here.
 
 use crate::authorship::Authorship;
-use crate::directory::CallerKey;
-use crate::ids::{CallerKeyId, ServiceId};
+use crate::calendar::Utc;
+use crate::directory::{CallerKey, KeyHash};
+use crate::ids::{CallerKeyId, ModelName, ServiceId};
 use crate::org::{Decided, Event, Org};
+use crate::time::Timestamp;
 
-/// Why a key is refused.
+/// One key takes the place of another, which goes on for a while.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyRotation {
+    /// The key that is to go.
+    pub old: CallerKeyId,
+    /// Its successor's name. All but name, secret and expiry is taken from the old one; the new one does not expire.
+    pub new: CallerKeyId,
+    /// The successor's secret.
+    pub new_hash: KeyHash,
+    /// When the old one expires.
+    pub old_expires: Timestamp,
+}
+
+/// Why a caller key is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyRefused {
     /// Another key has or had the name.
@@ -14,7 +29,7 @@ pub enum KeyRefused {
         /// The name.
         id: CallerKeyId,
     },
-    /// Another name has the same secret.
+    /// Another name has or had the same secret.
     #[error("caller key {other} has the same secret; make a new one")]
     SecretTaken {
         /// That name.
@@ -26,6 +41,26 @@ pub enum KeyRefused {
         /// The service.
         service: ServiceId,
     },
+    /// It would be for a model that no pool serves.
+    #[error("model {model} is served by no pool; name a model of the policy")]
+    NoModel {
+        /// The model.
+        model: ModelName,
+    },
+    /// It would have expired already.
+    #[error("expires at {}, which has passed; choose a later time", Utc(*.expires))]
+    ExpiryPast {
+        /// The time.
+        expires: Timestamp,
+    },
+    /// It expires before the overlap would end.
+    #[error("caller key {id} expires at {}; an overlap with its successor must end by then", Utc(*.expires))]
+    ExpiresBefore {
+        /// The key.
+        id: CallerKeyId,
+        /// When it expires.
+        expires: Timestamp,
+    },
     /// There is no such key.
     #[error("there is no caller key named {id}")]
     NoKey {
@@ -35,31 +70,93 @@ pub enum KeyRefused {
 }
 
 impl Org {
-    /// Creates a key; no event if the very same key exists.
+    /// Creates a caller key; no event if the very same key exists.
     pub fn create_key(&self, key: &CallerKey, by: Authorship) -> Result<Option<Event>, KeyRefused> {
         if self.keys.get(&key.id) == Some(key) {
             return Ok(None);
         }
-        if self.keys.contains_key(&key.id) || self.revoked.contains(&key.id) {
+        if self.keys.contains_key(&key.id) || self.revoked.contains_key(&key.id) {
             return Err(KeyRefused::NameTaken { id: key.id.clone() });
         }
-        if let Some(other) = self.keys.values().find(|other| other.hash == key.hash) {
-            return Err(KeyRefused::SecretTaken { other: other.id.clone() });
+        if let Some(other) = self.key_of_hash(&key.hash) {
+            return Err(KeyRefused::SecretTaken { other: other.clone() });
         }
         if !self.services.contains_key(&key.service) {
             return Err(KeyRefused::NoService { service: key.service.clone() });
         }
+        if let Some(model) = key.models.iter().find(|model| !self.serves(model)) {
+            return Err(KeyRefused::NoModel { model: model.clone() });
+        }
+        if let Some(expires) = key.expires.filter(|expires| *expires <= by.at) {
+            return Err(KeyRefused::ExpiryPast { expires });
+        }
         Ok(Some(Event { by, what: Decided::CallerKeyCreated(key.clone()) }))
     }
 
-    /// Revokes a key; no event if it was revoked before.
+    /// Revokes a caller key; no event if it was revoked before.
     pub fn revoke_key(&self, id: &CallerKeyId, by: Authorship) -> Result<Option<Event>, KeyRefused> {
-        if self.revoked.contains(id) {
+        if self.revoked.contains_key(id) {
             return Ok(None);
         }
         if !self.keys.contains_key(id) {
             return Err(KeyRefused::NoKey { id: id.clone() });
         }
         Ok(Some(Event { by, what: Decided::CallerKeyRevoked(id.clone()) }))
+    }
+
+    /// Creates a key beside another one of the same service, which expires after an overlap; no events if it is so.
+    pub fn rotate_key(&self, rotation: &KeyRotation, by: &Authorship) -> Result<Vec<Event>, KeyRefused> {
+        let Some(old) = self.keys.get(&rotation.old) else { return self.rotated_before(rotation) };
+        if rotation.new == rotation.old {
+            return Err(KeyRefused::NameTaken { id: rotation.new.clone() });
+        }
+        let successor =
+            CallerKey { id: rotation.new.clone(), hash: rotation.new_hash, expires: None, ..old.clone() };
+        // A successor that is being rotated itself has an expiry, and is the same key all the same.
+        let exists = self
+            .keys
+            .get(&rotation.new)
+            .is_some_and(|key| CallerKey { expires: None, ..key.clone() } == successor);
+        let created = if exists { None } else { self.create_key(&successor, by.clone())? };
+        let expiry = self.expire_key(old, rotation.old_expires, by)?;
+        Ok(created.into_iter().chain(expiry).collect())
+    }
+
+    /// The old key is gone. That is well if its successor is there.
+    fn rotated_before(&self, rotation: &KeyRotation) -> Result<Vec<Event>, KeyRefused> {
+        let successor = self.keys.get(&rotation.new).filter(|key| key.hash == rotation.new_hash);
+        if self.revoked.contains_key(&rotation.old) && successor.is_some() {
+            return Ok(Vec::new());
+        }
+        Err(KeyRefused::NoKey { id: rotation.old.clone() })
+    }
+
+    fn expire_key(
+        &self,
+        key: &CallerKey,
+        expires: Timestamp,
+        by: &Authorship,
+    ) -> Result<Option<Event>, KeyRefused> {
+        if key.expires == Some(expires) {
+            return Ok(None);
+        }
+        if let Some(before) = key.expires.filter(|before| *before < expires) {
+            return Err(KeyRefused::ExpiresBefore { id: key.id.clone(), expires: before });
+        }
+        if expires <= by.at {
+            return Err(KeyRefused::ExpiryPast { expires });
+        }
+        let what = Decided::CallerKeyExpirySet { key: key.id.clone(), expires };
+        Ok(Some(Event { by: by.clone(), what }))
+    }
+
+    fn key_of_hash(&self, hash: &KeyHash) -> Option<&CallerKeyId> {
+        let live = self.keys.values().map(|key| (&key.id, &key.hash));
+        live.chain(&self.revoked).find(|(_, other)| *other == hash).map(|(id, _)| id)
+    }
+
+    fn serves(&self, model: &ModelName) -> bool {
+        let pools = self.pools.values().filter_map(|terms| terms.pool());
+        pools.flat_map(|pool| &pool.models).any(|served| served.name == *model)
     }
 }

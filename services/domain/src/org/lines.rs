@@ -1,67 +1,132 @@
-//! Changes as a person reads them, one line each.
+//! Changes as a person reads them, one line for each thing, saying only what is new about it.
 
+use crate::access::Role;
+use crate::burst::GrantedBurst;
 use crate::calendar::Utc;
-use crate::ids::PoolId;
+use crate::ids::{PoolId, ServiceId, TeamId};
 use crate::ledger::{Change, PoolTerms};
-use crate::org::Decided;
+use crate::org::fields::{self, Fields};
+use crate::org::{Decided, Org};
+use crate::policy::Terms;
+use crate::time::Timestamp;
 
-/// A change of a pool, next to what was before.
-pub(super) fn of_change(pool: &PoolId, change: &Change, before: &PoolTerms) -> String {
+/// A change of a pool that a policy or an exception makes, next to what was before.
+pub(super) fn of_change(pool: &PoolId, change: &Change, before: &PoolTerms, now: Timestamp) -> String {
     match change {
-        Change::DefinePool(new) => match before.pool() {
-            Some(old) if old.capacity == new.capacity => {
-                format!("pool {pool}: models or deployments changed")
-            }
-            Some(old) => {
-                format!("pool {pool}: {} tokens a minute instead of {}", new.capacity, old.capacity)
-            }
-            None => format!("pool {pool}: new, {} tokens a minute", new.capacity),
-        },
+        Change::DefinePool(new) => {
+            line(format!("pool {pool}"), before.pool().map(fields::of_pool), fields::of_pool(new))
+        }
         Change::RemovePool => format!("pool {pool}: removed, with its allocations and bursts"),
-        Change::SetAllocation { service, terms } => {
-            let (rate, largest) = (terms.baseline, terms.request_max);
-            let was = before.allocations().get(service).map_or_else(
-                || "new".to_owned(),
-                |old| format!("was {} and {}", old.baseline, old.request_max),
-            );
-            format!(
-                "service {service} in pool {pool}: {rate} tokens a minute, requests up to {largest} ({was})"
-            )
-        }
+        Change::SetAllocation { service, terms } => of_allocation(pool, service, terms, before, now),
         Change::RemoveAllocation { service } => {
-            format!("service {service} in pool {pool}: allocation removed")
+            let bursts = before.bursts_of(service).filter(|burst| burst.phase(now).is_open());
+            let bursts: Vec<_> = bursts.map(|burst| burst.burst.id.to_string()).collect();
+            let also = if bursts.is_empty() {
+                String::new()
+            } else {
+                format!(", and so {}", listed("burst", &bursts))
+            };
+            format!("service {service} in pool {pool}: allocation removed{also}")
         }
-        Change::GrantBurst(granted) => {
-            let burst = &granted.burst;
-            let (from, to) = (Utc(burst.window.start()), Utc(burst.window.end()));
-            let (id, service, extra) = (&burst.id, &burst.service, burst.extra);
-            format!("burst {id}: {extra} tokens a minute more for {service} in {pool} from {from} to {to}")
+        Change::GrantBurst(granted) => of_grant(granted, before, now),
+        Change::RequestBurst(burst) => format!("burst {}: requested", burst.id),
+        Change::ApproveBurst { burst, approval } => {
+            format!("burst {burst}: approved as {}", approval.as_str())
         }
-        other => format!("pool {pool}: {other:?}"),
+        Change::DenyBurst { burst } => format!("burst {burst}: denied"),
+        Change::RevokeBurst { burst } => format!("burst {burst}: revoked"),
+        Change::ExtendBurst { burst, end } => format!("burst {burst}: extended to {}", Utc(*end)),
     }
 }
 
-/// A decision outside of any pool.
-pub(super) fn of_decided(what: &Decided) -> String {
+fn of_allocation(
+    pool: &PoolId,
+    service: &ServiceId,
+    terms: &Terms,
+    before: &PoolTerms,
+    now: Timestamp,
+) -> String {
+    let old = before.allocations().get(service).map(|old| fields::of_terms(&old.standing_at(now)));
+    line(format!("service {service} in pool {pool}"), old, fields::of_terms(terms))
+}
+
+fn of_grant(granted: &GrantedBurst, before: &PoolTerms, now: Timestamp) -> String {
+    let place = format!("burst {}", granted.burst.id);
+    let known = before.bursts().get(&granted.burst.id);
+    match known.map(|record| (record.grant(), record.phase(now).as_str())) {
+        Some((None, phase)) => format!("{place}: granted, was {phase}; {}", fields::of_burst(granted).all()),
+        Some((old, _)) => line(place, old.as_ref().map(fields::of_burst), fields::of_burst(granted)),
+        None => line(place, None, fields::of_burst(granted)),
+    }
+}
+
+/// A decision outside of any pool, next to what the organisation is before it.
+pub(super) fn of_decided(org: &Org, what: &Decided) -> String {
     match what {
-        Decided::TeamDefined(team) => format!("team {}: {}", team.id, team.title),
-        Decided::TeamRemoved(team) => format!("team {team}: removed"),
-        Decided::ServiceDefined(service) => {
-            format!("service {}: of team {}, owned by {}", service.id, service.team, service.purpose.owner)
+        Decided::TeamDefined(team) => {
+            let old = org.teams.get(&team.id).map(fields::of_team);
+            line(format!("team {}", team.id), old, fields::of_team(team))
         }
-        Decided::ServiceRemoved(service) => format!("service {service}: removed"),
+        Decided::TeamRemoved(team) => format!("team {team}: removed{}", leads_locked_out(org, team)),
+        Decided::ServiceDefined(service) => {
+            let old = org.services.get(&service.id).map(fields::of_service);
+            line(format!("service {}", service.id), old, fields::of_service(service))
+        }
+        Decided::ServiceRemoved(service) => {
+            format!("service {service}: removed{}", callers_locked_out(org, service))
+        }
         Decided::PriceSet(price) => {
-            format!(
-                "price of {}: set from {} on, in {}",
-                price.model,
-                Utc(price.valid_from),
-                price.currency.as_str()
-            )
+            let old = org.prices.get(&(price.model.clone(), price.valid_from)).map(fields::of_price);
+            let place = format!("price of model {} from {}", price.model, Utc(price.valid_from));
+            line(place, old, fields::of_price(price))
         }
         Decided::PriceRemoved { model, valid_from } => {
-            format!("price of {model}: the one from {} on removed", Utc(*valid_from))
+            format!("price of model {model} from {}: removed", Utc(*valid_from))
         }
+        Decided::ExceptionGranted(exception) => {
+            let old = org.exceptions.get(&exception.id).map(fields::of_exception);
+            line(format!("exception {}", exception.id), old, fields::of_exception(exception))
+        }
+        Decided::ExceptionEnded(exception) => format!("exception {exception}: ended"),
         Decided::CallerKeyCreated(key) => format!("caller key {}: created for {}", key.id, key.service),
         Decided::CallerKeyRevoked(key) => format!("caller key {key}: revoked"),
+        Decided::CallerKeyExpirySet { key, expires } => {
+            format!("caller key {key}: expires at {}", Utc(*expires))
+        }
+        Decided::AccessKeyCreated(key) => format!("access key {}: created for {}", key.id, key.role),
+        Decided::AccessKeyRevoked(key) => format!("access key {key}: revoked"),
     }
+}
+
+fn line(place: String, old: Option<Fields>, new: Fields) -> String {
+    match old {
+        Some(old) => format!("{place}: {}", new.changes_from(&old)),
+        None => format!("{place}: new, {}", new.all()),
+    }
+}
+
+fn callers_locked_out(org: &Org, service: &ServiceId) -> String {
+    let keys = org.keys.values().filter(|key| key.service == *service);
+    let keys: Vec<_> = keys.map(|key| key.id.to_string()).collect();
+    if keys.is_empty() {
+        String::new()
+    } else {
+        format!("; {} may call no more", listed("caller key", &keys))
+    }
+}
+
+fn leads_locked_out(org: &Org, team: &TeamId) -> String {
+    let keys = org.access_keys.values().filter(|key| matches!(&key.role, Role::Lead(of) if of == team));
+    let keys: Vec<_> = keys.map(|key| key.id.to_string()).collect();
+    if keys.is_empty() {
+        String::new()
+    } else {
+        format!("; {} may open nothing more", listed("access key", &keys))
+    }
+}
+
+/// `burst a`, `bursts a, b`
+fn listed(kind: &str, names: &[String]) -> String {
+    let plural = if names.len() == 1 { "" } else { "s" };
+    format!("{kind}{plural} {}", names.join(", "))
 }

@@ -1,15 +1,18 @@
 //! What a policy changes: the difference between what is and what should be, weighed whole before any of it is done.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::authorship::Authorship;
-use crate::ids::PoolId;
-use crate::ledger::{Change, Governed, PoolTerms, shortage};
+use crate::calendar::Utc;
+use crate::ids::{ModelName, PoolId};
+use crate::ledger::{Change, ChangeRefused, PoolTerms, Shortage, decide_change};
+use crate::org::pool_change::{Wanted, pool_changes};
 use crate::org::{Decided, Event, Org, lines};
-use crate::policy::{Policy, PolicyProblem, Service, Terms, problems};
+use crate::policy::{Exception, Policy, PolicyProblem, Rules, Service, problems, warnings};
 use crate::price::Price;
+use crate::time::Timestamp;
 
-/// What a policy changes.
+/// What a policy, or an exception, changes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PolicyChange {
     /// What is decided outside of any pool.
@@ -18,41 +21,63 @@ pub struct PolicyChange {
     pub pools: BTreeMap<PoolId, Vec<Change>>,
     /// One readable line for each thing that changes.
     pub lines: Vec<String>,
+    /// What is not wrong and may still surprise.
+    pub warnings: Vec<PolicyProblem>,
 }
 
-/// Finds what a policy changes; what is no longer in it is removed. An error names every problem of it at once.
+impl PolicyChange {
+    /// Whether all is so already.
+    pub fn is_empty(&self) -> bool {
+        self.org.is_empty() && self.pools.is_empty()
+    }
+}
+
+/// Finds what a policy changes. An error names every problem of it at once.
+///
+/// Pools, teams, services, allocations and prices that are no longer in it are removed. Bursts and exceptions go on
+/// until their end: what ends them sooner is to revoke them, or to remove what they are for.
 pub fn decide_policy(
     org: &Org,
     policy: &Policy,
+    rules: &Rules,
     by: &Authorship,
 ) -> Result<PolicyChange, Vec<PolicyProblem>> {
     let mut found = problems(policy);
-    check_prices(policy, &mut found);
-    let mut change = PolicyChange::default();
+    check_bursts_stay(org, policy, &mut found);
+    let wanted = Wanted::new(org, policy, rules, by.at, &mut found);
+    let mut change = PolicyChange { warnings: warnings(policy, by.at), ..PolicyChange::default() };
+    let undecided = PoolTerms::default();
     for pool in pools_of(org, policy) {
-        let before = org.pools.get(&pool).cloned().unwrap_or_default();
-        let changes = pool_changes(&before, &pool, policy);
-        check_fit(&before, &pool, &changes, by, &mut found);
+        let before = org.pools.get(pool).unwrap_or(&undecided);
+        let changes = pool_changes(before, pool, &wanted, by.at);
+        check_fit(before, pool, &changes, by, &mut found);
         if !changes.is_empty() {
-            change.lines.extend(changes.iter().map(|change| lines::of_change(&pool, change, &before)));
-            change.pools.insert(pool, changes);
+            change.lines.extend(changes.iter().map(|change| lines::of_change(pool, change, before, by.at)));
+            change.pools.insert(pool.clone(), changes);
         }
     }
     if !found.is_empty() {
         return Err(found);
     }
-    let decided = org_changes(org, policy);
-    change.lines.extend(decided.iter().map(lines::of_decided));
+    let decided = org_changes(org, policy, by.at);
+    change.lines.extend(decided.iter().map(|what| lines::of_decided(org, what)));
+    change.warnings.extend(decided.iter().filter_map(|what| rewritten(org, what, by.at)));
     change.org = decided.into_iter().map(|what| Event { by: by.clone(), what }).collect();
     Ok(change)
 }
 
-fn pools_of(org: &Org, policy: &Policy) -> Vec<PoolId> {
-    let mut pools: Vec<_> =
-        org.pools.keys().chain(policy.pools.iter().map(|pool| &pool.id)).cloned().collect();
-    pools.sort_unstable();
-    pools.dedup();
-    pools
+fn pools_of<'a>(org: &'a Org, policy: &'a Policy) -> BTreeSet<&'a PoolId> {
+    org.pools.keys().chain(policy.pools.iter().map(|pool| &pool.id)).collect()
+}
+
+/// A burst is known by its name alone, so no two pools may have one of the same name.
+fn check_bursts_stay(org: &Org, policy: &Policy, found: &mut Vec<PolicyProblem>) {
+    for burst in policy.bursts.iter().map(|granted| &granted.burst) {
+        if let Some((pool, _)) = org.burst(&burst.id).filter(|(pool, _)| **pool != burst.pool) {
+            let message = format!("is or was one of pool {pool}, and cannot move; choose another name");
+            found.push(PolicyProblem { place: format!("burst {}", burst.id), message });
+        }
+    }
 }
 
 fn check_fit(
@@ -62,86 +87,82 @@ fn check_fit(
     by: &Authorship,
     found: &mut Vec<PolicyProblem>,
 ) {
-    let mut after = before.clone();
-    for what in changes {
-        if let Some(what) = after.difference(what) {
-            after.evolve(&Governed { by: by.clone(), what });
+    let Err(refused) = decide_change(before, by, changes, None, by.at) else { return };
+    let message = match refused {
+        ChangeRefused::DoesNotFit(short) if lacks_statements_only(&short) => return,
+        ChangeRefused::DoesNotFit(short) => {
+            let short = Shortage { requests_unstated: 0, ..short };
+            format!("{short}; lower baselines, bursts, request_max or requests, or raise its capacity")
         }
-    }
-    if let Some(short) = shortage(&after, by.at).filter(|_| !changes.is_empty()) {
-        let message = format!("{short}; lower baselines, bursts or request_max, or raise its capacity");
-        found.push(PolicyProblem { place: format!("pool {pool}"), message });
-    }
-}
-
-fn check_prices(policy: &Policy, found: &mut Vec<PolicyProblem>) {
-    let mut seen = std::collections::BTreeSet::new();
-    for price in &policy.prices {
-        if !seen.insert((&price.model, price.valid_from)) {
-            let from = crate::calendar::Utc(price.valid_from);
-            found.push(PolicyProblem {
-                place: format!("price of model {}", price.model),
-                message: format!("from {from} on is stated twice; keep one of them"),
-            });
-        }
-    }
-}
-
-fn pool_changes(before: &PoolTerms, id: &PoolId, policy: &Policy) -> Vec<Change> {
-    let Some(pool) = policy.pools.iter().find(|pool| pool.id == *id) else {
-        return before.pool().map(|_| Change::RemovePool).into_iter().collect();
+        refused => refused.to_string(),
     };
-    let wanted = allocations(policy, id);
-    let smaller = |change: &&Change| matches!(change, Change::SetAllocation { service, terms } if shrinks(before, service, terms));
-    let sets: Vec<Change> = wanted
-        .iter()
-        .map(|(service, terms)| Change::SetAllocation {
-            service: service.id.clone(),
-            terms: (*terms).clone(),
-        })
-        .collect();
-    let gone = before.allocations().keys().filter(|id| !wanted.iter().any(|(service, _)| service.id == **id));
-    let define = Change::DefinePool(pool.clone());
-    let shrinking = pool.capacity < before.capacity();
-    let all = (!shrinking).then(|| define.clone()).into_iter();
-    let all = all.chain(gone.map(|service| Change::RemoveAllocation { service: service.clone() }));
-    let all = all.chain(sets.iter().filter(smaller).cloned());
-    let all = all.chain(sets.iter().filter(|change| !smaller(change)).cloned());
-    let bursts = policy.bursts.iter().filter(|granted| granted.burst.pool == *id);
-    let all = all.chain(bursts.cloned().map(Change::GrantBurst));
-    let all = all.chain(shrinking.then_some(define));
-    all.filter(|change| before.difference(change).is_some()).collect()
+    found.push(PolicyProblem { place: format!("pool {pool}"), message });
 }
 
-fn shrinks(before: &PoolTerms, service: &crate::ids::ServiceId, terms: &Terms) -> bool {
-    let old = before.allocations().get(service);
-    old.is_some_and(|old| terms.baseline <= old.baseline && terms.request_max <= old.request_max)
+/// Whether all fits but for allocations that do not state their requests: each of them is a problem of its own.
+fn lacks_statements_only(short: &Shortage) -> bool {
+    let (at, requests_unstated) = (short.at, short.requests_unstated);
+    *short == Shortage { at, requests_unstated, ..Shortage::default() }
 }
 
-fn allocations<'a>(policy: &'a Policy, pool: &PoolId) -> Vec<(&'a Service, &'a Terms)> {
-    let of = |service: &'a Service| {
-        let held = service.allocations.iter().find(|held| held.pool == *pool)?;
-        Some((service, &held.terms))
+fn org_changes(org: &Org, policy: &Policy, now: Timestamp) -> Vec<Decided> {
+    let services: BTreeSet<_> = policy.services.iter().map(|service| &service.id).collect();
+    let teams: BTreeSet<_> = policy.teams.iter().map(|team| &team.id).collect();
+    let prices: BTreeSet<_> = policy.prices.iter().map(|price| (&price.model, price.valid_from)).collect();
+    let gone_prices = org.prices.keys().filter(|(model, from)| !prices.contains(&(model, *from)));
+    let removed = |(model, valid_from): &(ModelName, Timestamp)| Decided::PriceRemoved {
+        model: model.clone(),
+        valid_from: *valid_from,
     };
-    policy.services.iter().filter_map(of).collect()
+    let orphaned = |exception: &&Exception| exception.end > now && !services.contains(&exception.service);
+    let all = new_things(org, policy, now).into_iter();
+    let all = all.chain(
+        org.exceptions
+            .values()
+            .filter(orphaned)
+            .map(|exception| Decided::ExceptionEnded(exception.id.clone())),
+    );
+    let gone_services = org.services.keys().filter(|id| !services.contains(id));
+    let all = all.chain(gone_services.cloned().map(Decided::ServiceRemoved));
+    let all = all.chain(org.teams.keys().filter(|id| !teams.contains(id)).cloned().map(Decided::TeamRemoved));
+    all.chain(gone_prices.map(removed)).collect()
 }
 
-fn org_changes(org: &Org, policy: &Policy) -> Vec<Decided> {
+/// What is new in a policy, or other than before.
+fn new_things(org: &Org, policy: &Policy, now: Timestamp) -> Vec<Decided> {
     let teams = policy.teams.iter().filter(|team| org.teams.get(&team.id) != Some(*team));
     let bare = |service: &Service| Service { allocations: Vec::new(), ..service.clone() };
-    let services =
-        policy.services.iter().map(bare).filter(|wanted| org.services.get(&wanted.id) != Some(wanted));
-    let at = |price: &Price| (price.model.clone(), price.valid_from);
-    let prices = policy.prices.iter().filter(|price| org.prices.get(&at(price)) != Some(*price));
-    let gone_services =
-        org.services.keys().filter(|id| !policy.services.iter().any(|service| service.id == **id));
-    let gone_teams = org.teams.keys().filter(|id| !policy.teams.iter().any(|team| team.id == **id));
-    let gone_prices = org.prices.keys().filter(|key| !policy.prices.iter().any(|price| at(price) == **key));
+    let services = policy.services.iter().map(bare);
+    let services = services.filter(|wanted| org.services.get(&wanted.id) != Some(wanted));
+    let exceptions = policy.exceptions.iter().filter(|exception| {
+        let known = org.exceptions.get(&exception.id);
+        let matters = [known, Some(exception)].into_iter().flatten().any(|either| either.end > now);
+        matters && known != Some(*exception)
+    });
+    let prices = policy.prices.iter().filter(|price| known_price(org, price) != Some(*price));
     let all = teams.cloned().map(Decided::TeamDefined);
     let all = all.chain(services.map(Decided::ServiceDefined));
-    let all = all.chain(prices.cloned().map(Decided::PriceSet));
-    let all = all.chain(gone_services.cloned().map(Decided::ServiceRemoved));
-    let all = all.chain(gone_teams.cloned().map(Decided::TeamRemoved));
-    let removed = |(model, valid_from): (_, _)| Decided::PriceRemoved { model, valid_from };
-    all.chain(gone_prices.cloned().map(removed)).collect()
+    let all = all.chain(exceptions.cloned().map(Decided::ExceptionGranted));
+    all.chain(prices.cloned().map(Decided::PriceSet)).collect()
+}
+
+fn known_price<'a>(org: &'a Org, price: &Price) -> Option<&'a Price> {
+    org.prices.get(&(price.model.clone(), price.valid_from))
+}
+
+/// Warns of a price that changes what the past cost. The first price of a model does not: it cost nothing before.
+fn rewritten(org: &Org, what: &Decided, now: Timestamp) -> Option<PolicyProblem> {
+    let (model, valid_from) = match what {
+        Decided::PriceSet(price) => (&price.model, price.valid_from),
+        Decided::PriceRemoved { model, valid_from } => (model, *valid_from),
+        _ => return None,
+    };
+    let priced = org.prices.keys().any(|(known, _)| known == model);
+    (priced && valid_from < now).then(|| PolicyProblem {
+        place: format!("price of model {model}"),
+        message: format!(
+            "is rewritten from {} on: what was used since then is priced anew, in reports already seen too",
+            Utc(valid_from)
+        ),
+    })
 }

@@ -1,13 +1,14 @@
-//! The organisation's state and what can be read from it.
+//! The organisation's state, and what can be looked up in it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::access::{AccessKey, Principal};
 use crate::burst::BurstRecord;
-use crate::directory::{CallerKey, Directory, PoolEntry, ServiceEntry};
-use crate::ids::{CallerKeyId, ModelName, PoolId, ServiceId, TeamId};
+use crate::directory::{CallerKey, KeyHash};
+use crate::ids::{AccessKeyId, BurstId, CallerKeyId, ExceptionId, ModelName, PoolId, ServiceId, TeamId};
 use crate::ledger::{Governed, PoolTerms};
 use crate::org::{Decided, Event};
-use crate::policy::{Allocation, Policy, Service, Team};
+use crate::policy::{Exception, Service, Team};
 use crate::price::Price;
 use crate::time::Timestamp;
 
@@ -19,8 +20,16 @@ pub struct Org {
     pub(super) services: BTreeMap<ServiceId, Service>,
     pub(super) pools: BTreeMap<PoolId, PoolTerms>,
     pub(super) prices: BTreeMap<(ModelName, Timestamp), Price>,
+    /// Those that were not ended before their end.
+    pub(super) exceptions: BTreeMap<ExceptionId, Exception>,
+    pub(super) ended: BTreeSet<ExceptionId>,
     pub(super) keys: BTreeMap<CallerKeyId, CallerKey>,
-    pub(super) revoked: BTreeSet<CallerKeyId>,
+    /// What was revoked keeps its name and its secret to itself.
+    pub(super) revoked: BTreeMap<CallerKeyId, KeyHash>,
+    pub(super) access_keys: BTreeMap<AccessKeyId, AccessKey>,
+    pub(super) access_by_hash: BTreeMap<KeyHash, AccessKeyId>,
+    /// As above: `access_by_hash` keeps their secrets.
+    pub(super) access_revoked: BTreeSet<AccessKeyId>,
     version: u64,
 }
 
@@ -37,12 +46,35 @@ impl Org {
                 drop(self.prices.insert((price.model.clone(), price.valid_from), price));
             }
             Decided::PriceRemoved { model, valid_from } => drop(self.prices.remove(&(model, valid_from))),
+            Decided::ExceptionGranted(exception) => self.grant(exception),
+            Decided::ExceptionEnded(exception) => {
+                self.exceptions.remove(&exception);
+                self.ended.insert(exception);
+            }
             Decided::CallerKeyCreated(key) => drop(self.keys.insert(key.id.clone(), key)),
             Decided::CallerKeyRevoked(key) => {
-                self.keys.remove(&key);
-                self.revoked.insert(key);
+                let hash = self.keys.remove(&key).map(|key| key.hash);
+                self.revoked.extend(hash.map(|hash| (key, hash)));
+            }
+            Decided::CallerKeyExpirySet { key, expires } => {
+                if let Some(key) = self.keys.get_mut(&key) {
+                    key.expires = Some(expires);
+                }
+            }
+            Decided::AccessKeyCreated(key) => {
+                self.access_by_hash.insert(key.hash, key.id.clone());
+                self.access_keys.insert(key.id.clone(), key);
+            }
+            Decided::AccessKeyRevoked(key) => {
+                self.access_keys.remove(&key);
+                self.access_revoked.insert(key);
             }
         }
+    }
+
+    fn grant(&mut self, exception: Exception) {
+        self.ended.remove(&exception.id);
+        self.exceptions.insert(exception.id.clone(), exception);
     }
 
     /// Makes a decision about a pool so. Decisions about different pools, and about none, may come in any order.
@@ -61,6 +93,11 @@ impl Org {
         self.pools.keys()
     }
 
+    /// What was decided about a pool, if anything ever was.
+    pub fn terms(&self, pool: &PoolId) -> Option<&PoolTerms> {
+        self.pools.get(pool)
+    }
+
     /// A service, without its allocations.
     pub fn service(&self, id: &ServiceId) -> Option<&Service> {
         self.services.get(id)
@@ -72,54 +109,37 @@ impl Org {
         self.pools.iter().filter(move |(_, terms)| entitled(terms)).map(|(pool, _)| pool)
     }
 
-    /// The keys that have not been revoked.
+    /// Every burst since its pool was defined, whatever became of it, and its pool.
+    pub fn bursts(&self) -> impl Iterator<Item = (&PoolId, &BurstRecord)> {
+        self.pools.iter().flat_map(|(pool, terms)| terms.bursts().values().map(move |burst| (pool, burst)))
+    }
+
+    /// The burst of a name, and its pool. No two pools have one of the same name.
+    pub fn burst(&self, id: &BurstId) -> Option<(&PoolId, &BurstRecord)> {
+        self.pools.iter().find_map(|(pool, terms)| Some((pool, terms.bursts().get(id)?)))
+    }
+
+    /// The caller key of a name, unless it has been revoked.
+    pub fn key(&self, id: &CallerKeyId) -> Option<&CallerKey> {
+        self.keys.get(id)
+    }
+
+    /// The caller keys that have not been revoked, expired ones too.
     pub fn keys(&self) -> impl Iterator<Item = &CallerKey> {
         self.keys.values()
     }
 
-    /// What gateways must know.
-    pub fn directory(&self) -> Directory {
-        let entry = |service: &Service| ServiceEntry {
-            id: service.id.clone(),
-            team: service.team.clone(),
-            pools: self.entries_of(&service.id),
-        };
-        Directory {
-            version: self.version,
-            pools: self.pools.values().filter_map(|terms| terms.pool().cloned()).collect(),
-            services: self.services.values().map(entry).collect(),
-            keys: self.keys().filter(|key| self.services.contains_key(&key.service)).cloned().collect(),
-        }
+    /// The access keys that have not been revoked, expired ones too.
+    pub fn access_keys(&self) -> impl Iterator<Item = &AccessKey> {
+        self.access_keys.values()
     }
 
-    fn entries_of(&self, service: &ServiceId) -> Vec<PoolEntry> {
-        let entry = |(pool, terms): (&PoolId, &PoolTerms)| {
-            let failure = terms.allocations().get(service)?.failure;
-            Some(PoolEntry { pool: pool.clone(), failure })
-        };
-        self.pools.iter().filter_map(entry).collect()
-    }
-
-    /// The policy as it stands: applying it changes nothing.
-    pub fn policy(&self) -> Policy {
-        let services = self.services.values().map(|service| {
-            let allocations = self.pools.iter().filter_map(|(pool, terms)| {
-                let held = terms.allocations().get(&service.id)?;
-                Some(Allocation { pool: pool.clone(), terms: held.clone() })
-            });
-            Service { allocations: allocations.collect(), ..service.clone() }
-        });
-        Policy {
-            pools: self.pools.values().filter_map(|terms| terms.pool().cloned()).collect(),
-            teams: self.teams.values().cloned().collect(),
-            services: services.collect(),
-            bursts: self
-                .pools
-                .values()
-                .flat_map(|terms| terms.bursts().values().filter_map(BurstRecord::grant))
-                .collect(),
-            exceptions: Vec::new(),
-            prices: self.prices.values().cloned().collect(),
-        }
+    /// Who presents an access key of this hash: nobody if it is unknown, revoked, expired, or that of a team's lead and
+    /// there is no such team.
+    pub fn principal_of(&self, hash: &KeyHash, now: Timestamp) -> Option<Principal> {
+        let key = self.access_keys.get(self.access_by_hash.get(hash)?)?;
+        let expired = key.expires.is_some_and(|expires| expires <= now);
+        let teamless = key.role.team().is_some_and(|team| !self.teams.contains_key(team));
+        (!expired && !teamless).then(|| Principal { name: key.id.to_string(), role: key.role.clone() })
     }
 }

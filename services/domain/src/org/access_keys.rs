@@ -1,0 +1,84 @@
+//! Access keys: who may open the quota service itself. Only hashes are known here.
+
+use crate::access::AccessKey;
+use crate::authorship::Authorship;
+use crate::calendar::Utc;
+use crate::ids::{AccessKeyId, TeamId};
+use crate::org::{Decided, Event, Org};
+use crate::time::Timestamp;
+
+/// Why an access key is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AccessKeyRefused {
+    /// Another key has or had the name.
+    #[error("an access key named {id} exists or existed; choose another name")]
+    NameTaken {
+        /// The name.
+        id: AccessKeyId,
+    },
+    /// Another name has or had the same secret.
+    #[error("access key {other} has the same secret; make a new one")]
+    SecretTaken {
+        /// That name.
+        other: AccessKeyId,
+    },
+    /// It would be that of the lead of a team that there is not.
+    #[error("team {team} is not defined; define it in the policy first")]
+    NoTeam {
+        /// The team.
+        team: TeamId,
+    },
+    /// It would have expired already.
+    #[error("expires at {}, which has passed; choose a later time", Utc(*.expires))]
+    ExpiryPast {
+        /// The time.
+        expires: Timestamp,
+    },
+    /// There is no such key.
+    #[error("there is no access key named {id}")]
+    NoKey {
+        /// The name.
+        id: AccessKeyId,
+    },
+}
+
+impl Org {
+    /// Creates an access key; no event if the very same key exists.
+    pub fn create_access_key(
+        &self,
+        key: &AccessKey,
+        by: Authorship,
+    ) -> Result<Option<Event>, AccessKeyRefused> {
+        if self.access_keys.get(&key.id) == Some(key) {
+            return Ok(None);
+        }
+        if self.access_keys.contains_key(&key.id) || self.access_revoked.contains(&key.id) {
+            return Err(AccessKeyRefused::NameTaken { id: key.id.clone() });
+        }
+        if let Some(other) = self.access_by_hash.get(&key.hash) {
+            return Err(AccessKeyRefused::SecretTaken { other: other.clone() });
+        }
+        if let Some(team) = key.role.team().filter(|team| !self.teams.contains_key(team)) {
+            return Err(AccessKeyRefused::NoTeam { team: team.clone() });
+        }
+        if let Some(expires) = key.expires.filter(|expires| *expires <= by.at) {
+            return Err(AccessKeyRefused::ExpiryPast { expires });
+        }
+        Ok(Some(Event { by, what: Decided::AccessKeyCreated(key.clone()) }))
+    }
+
+    /// Revokes an access key; no event if it was revoked before.
+    pub fn revoke_access_key(
+        &self,
+        id: &AccessKeyId,
+        by: Authorship,
+    ) -> Result<Option<Event>, AccessKeyRefused> {
+        if self.access_revoked.contains(id) {
+            return Ok(None);
+        }
+        if !self.access_keys.contains_key(id) {
+            return Err(AccessKeyRefused::NoKey { id: id.clone() });
+        }
+        Ok(Some(Event { by, what: Decided::AccessKeyRevoked(id.clone()) }))
+    }
+}
