@@ -101,6 +101,16 @@ impl Plan {
         self.0[self.place(at)]
     }
 
+    /// Its segments in order of time; the first begins before all time.
+    pub fn segments(&self) -> &[Segment] {
+        &self.0
+    }
+
+    /// The first edge after an instant; none if all that follows is the same.
+    pub fn edge_after(&self, at: Timestamp) -> Option<Timestamp> {
+        self.0.get(self.place(at) + 1).map(|next| next.from)
+    }
+
     fn place(&self, at: Timestamp) -> usize {
         self.0.partition_point(|segment| segment.from <= at).saturating_sub(1)
     }
@@ -124,6 +134,16 @@ impl Bucket {
     /// A bucket that holds this much at this instant.
     pub const fn new(level: Level, at: Timestamp) -> Self {
         Self { level, at }
+    }
+
+    /// The level that is known,
+    pub const fn level(&self) -> Level {
+        self.level
+    }
+
+    /// at this instant.
+    pub const fn at(&self) -> Timestamp {
+        self.at
     }
 
     /// How much it holds at an instant; the past is as the last known instant was.

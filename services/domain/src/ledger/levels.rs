@@ -49,6 +49,7 @@ impl Place {
         self.0
     }
 
+    /// Its number, as a list counts.
     pub fn index(self) -> usize {
         usize::try_from(self.0).expect("no machine that this is built for has fewer than 32 bits")
     }
@@ -61,6 +62,8 @@ pub struct Levels {
     guarantees: Vec<Guarantee>,
     terms: Vec<Terms>,
     breakpoints: Breakpoints,
+    /// Those of them at which a plan changes.
+    edges: Breakpoints,
 }
 
 /// What people decided about an account, as far as levels depend on it.
@@ -95,6 +98,7 @@ impl Levels {
             let guarantee = &mut self.guarantees[index];
             self.sums.cross(guarantee, &self.terms[index].plan);
             self.breakpoints.set(index, guarantee.stretch.end());
+            self.edges.set(index, guarantee.stretch.edge());
         }
         self.sums.cap();
     }
@@ -109,6 +113,7 @@ impl Levels {
         self.guarantees.push(guarantee);
         self.terms.push(Terms { plan, lending: None });
         self.breakpoints.add();
+        self.edges.add();
         place
     }
 
@@ -135,6 +140,7 @@ impl Levels {
         let level = self.guarantee(place);
         let stretch = Stretch::new(&plan, level, self.at());
         self.terms[place.index()] = Terms { plan, lending };
+        self.edges.set(place.index(), stretch.edge());
         self.replace(place, Guarantee { stretch, lending: limit(lending) });
     }
 
