@@ -133,11 +133,13 @@ fn check_request(terms: &PoolTerms, burst: &Burst, now: Timestamp) -> Result<(),
 /// a better one undoes nothing.
 fn check_approval(burst: &BurstRecord, approval: Approval, now: Timestamp) -> Result<(), ChangeRefused> {
     match burst.phase(now) {
-        Phase::Upcoming | Phase::Active if approval == Approval::BestEffort => Err(ChangeRefused::BurstPhase {
-            burst: burst.burst.id.clone(),
-            phase: "guaranteed",
-            asked: "approved as best effort",
-        }),
+        Phase::Upcoming | Phase::Active if approval == Approval::BestEffort => {
+            Err(ChangeRefused::BurstPhase {
+                burst: burst.burst.id.clone(),
+                phase: "guaranteed",
+                asked: "approved as best effort",
+            })
+        }
         Phase::Requested | Phase::Upcoming | Phase::Active => Ok(()),
         Phase::Expired | Phase::Denied | Phase::Revoked => Err(too_late(burst, "approved", now)),
     }

@@ -283,24 +283,25 @@ pub enum ChangeRefused {
 impl fmt::Display for Shortage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { at, rate, depth, requests, requests_unstated } = self;
-        let excesses = [
-            (rate.get(), "tokens a minute"),
-            (depth.get(), "tokens that could be taken at once"),
-            (requests.get(), "requests a minute"),
-        ];
+        let excesses = [(rate.get(), "tokens a minute"), (depth.get(), "tokens at once")];
         let excesses: Vec<String> = excesses
             .iter()
             .filter(|(excess, _)| *excess > 0)
             .map(|(excess, unit)| format!("by {excess} {unit}"))
             .collect();
+        let mut parts = Vec::new();
         if !excesses.is_empty() {
-            write!(f, "guarantees exceed the pool {}, worst at {}", excesses.join(" and "), Utc(*at))?;
+            parts.push(format!("guarantees exceed the pool {}, worst at {}", excesses.join(" and "), Utc(*at)));
+        }
+        if *requests > RequestsPerMinute::ZERO {
+            parts.push(format!("requests a minute exceed the pool by {requests}"));
         }
         if *requests_unstated > 0 {
-            let and = if excesses.is_empty() { "" } else { "; " };
-            write!(f, "{and}{requests_unstated} allocations state no requests a minute, which the pool limits")?;
+            parts.push(format!(
+                "requests a minute, which the pool limits, are not stated by {requests_unstated} of its allocations"
+            ));
         }
-        Ok(())
+        f.write_str(&parts.join("; "))
     }
 }
 

@@ -5,6 +5,8 @@
 //! Moves no tokens.
 
 mod plans;
+#[cfg(test)]
+mod scenarios;
 
 pub(in crate::ledger) use plans::Steps;
 pub use plans::{GUARANTEE_WINDOW, POOL_WINDOW};
@@ -25,12 +27,24 @@ pub struct PoolTerms {
     pool: Option<Pool>,
     allocations: BTreeMap<ServiceId, Terms>,
     bursts: BTreeMap<BurstId, BurstRecord>,
-    /// The bursts of each service that has or had one.
+    /// The bursts of each service that has or had one, by name.
     bursts_of: BTreeMap<ServiceId, BTreeSet<BurstId>>,
     version: u64,
 }
 
 impl PoolTerms {
+    /// What was decided, from its parts: a snapshot's.
+    pub fn from_parts(
+        pool: Option<Pool>,
+        allocations: BTreeMap<ServiceId, Terms>,
+        bursts: impl IntoIterator<Item = BurstRecord>,
+        version: u64,
+    ) -> Self {
+        let mut terms = Self { pool, allocations, version, ..Self::default() };
+        bursts.into_iter().for_each(|record| terms.record(record));
+        terms
+    }
+
     /// What the pool is; none before it is defined and after it is removed.
     pub fn pool(&self) -> Option<&Pool> {
         self.pool.as_ref()
@@ -145,6 +159,9 @@ impl PoolTerms {
             && let Some(bursts) = self.bursts_of.get_mut(&before.burst.service)
         {
             bursts.remove(&id);
+            if bursts.is_empty() {
+                self.bursts_of.remove(&before.burst.service);
+            }
         }
         self.bursts_of.entry(service).or_default().insert(id);
     }

@@ -50,7 +50,9 @@ impl PoolTerms {
     }
 
     fn approved(&self, service: &ServiceId, approval: Approval) -> impl Iterator<Item = &Burst> {
-        self.bursts_of(service).filter(move |record| record.approval() == Some(approval)).map(|record| &record.burst)
+        self.bursts_of(service)
+            .filter(move |record| record.approval() == Some(approval))
+            .map(|record| &record.burst)
     }
 }
 
