@@ -68,3 +68,45 @@ impl QuotaFact {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::authorship::Authorship;
+    use crate::ids::{HoldId, ServiceId};
+    use crate::ledger::{Moved, Quantity, TermsChanged};
+    use crate::org::Decided;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_secs(second)
+    }
+
+    fn by(second: i64) -> Authorship {
+        Authorship { author: "ada".into(), reason: "test".into(), at: at(second), commit: None }
+    }
+
+    fn settled(second: i64) -> Movement {
+        let what = Moved::Settled { hold: HoldId::new(1), used: Quantity::default() };
+        Movement { at: at(second), service: ServiceId::try_new("chat").unwrap(), what }
+    }
+
+    #[test]
+    fn facts_of_a_pool_keep_their_order_and_so_do_those_of_none() {
+        let pool = || PoolId::try_new("gpt").unwrap();
+        let of_pool = [
+            QuotaFact::Governed {
+                pool: pool(),
+                event: Governed { by: by(1), what: TermsChanged::PoolRemoved },
+            },
+            QuotaFact::Moved { pool: pool(), movements: vec![settled(1), settled(2)] },
+            QuotaFact::Resumed { pool: Some(pool()), at: at(3) },
+        ];
+        assert_eq!(of_pool.each_ref().map(QuotaFact::key), ["gpt"; 3]);
+        assert_eq!(of_pool.each_ref().map(QuotaFact::at), [1, 2, 3].map(at));
+        let what = Decided::TeamRemoved(crate::ids::TeamId::try_new("web").unwrap());
+        let of_none =
+            [QuotaFact::Org(org::Event { by: by(4), what }), QuotaFact::Resumed { pool: None, at: at(5) }];
+        assert_eq!(of_none.each_ref().map(QuotaFact::key), [ORG_KEY; 2]);
+        assert_eq!(of_none.each_ref().map(QuotaFact::at), [4, 5].map(at));
+    }
+}

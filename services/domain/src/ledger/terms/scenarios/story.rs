@@ -147,6 +147,7 @@ impl Story {
         Self { expected: Some(version), ..self }
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "stories read better without borrows")]
     pub(super) fn when<const N: usize>(mut self, changes: [Change; N]) -> Self {
         let by = Authorship {
             author: self.author.into(),
