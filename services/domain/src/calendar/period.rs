@@ -184,7 +184,7 @@ mod tests {
 
     #[test]
     fn a_day_that_has_begun_is_not_left_when_clocks_go_back_over_its_midnight() {
-        // At 00:01 of 31 October, clocks in St. John's went back to 23:01 of the 30th.
+        // At 00:01 of 7 November 2010, clocks in St. John's went back to 23:01 of the 6th.
         let begun = window(Period::Day, "America/St_Johns", "2010-11-07T02:30:30Z");
         let again = window(Period::Day, "America/St_Johns", "2010-11-07T02:59:00Z");
         assert_eq!(begun, again);
