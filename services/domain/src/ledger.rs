@@ -34,7 +34,6 @@ pub use event::{Drawn, Event, Governed, Moved, Movement, TermsChanged};
 pub use fit::{Shortage, shortage};
 pub use image::{AccountImage, LedgerImage, SliceImage};
 pub use refusal::{Bound, CapacityUsed, ChangeRefused, Decimal, Refusal, Retry};
-pub use retry::Borrowing;
 pub use slice::{HOLDS_PER_SLICE, Slice, SliceState};
 pub use state::{Known, LAPSED_MAX, Ledger};
 pub use terms::{GUARANTEE_WINDOW, POOL_WINDOW, PoolTerms};

@@ -183,12 +183,16 @@ impl Ledger {
         let need = Level::from_tokens(draw.need.tokens);
         let guarantee = self.levels.guarantee(place).max(Level::ZERO);
         let left = if guarantee > need {
-            Tokens::new(guarantee.minus(need).available().get() / AHEAD_OF_GUARANTEE)
+            guarantee.minus(need).available().get() / AHEAD_OF_GUARANTEE
+        } else if draw.need.tokens == Tokens::ZERO {
+            // Nobody asks, so nothing is borrowed: what others were told of the time when they can borrow stays true.
+            0
         } else {
             let borrowed = need.minus(guarantee);
             let left = borrowable(&self.levels, place, borrowing).minus(borrowed).max(Level::ZERO);
-            Tokens::new(left.available().get() / AHEAD_OF_BORROWED)
+            left.available().get() / AHEAD_OF_BORROWED
         };
+        let left = Tokens::new(left);
         let mut tokens = draw.ahead.tokens.min(left);
         for budget in account.budgets.iter().filter(|budget| budget.refuses()) {
             let room =

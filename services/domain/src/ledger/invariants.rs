@@ -4,11 +4,15 @@
 //! ([`invariant_conservation`], [`invariant_levels`]) for what it has just touched. Promises that speak of a span of
 //! time have a witness beside the ledger, which sees the same events and computes in its own way.
 
+mod witness;
+
+pub use witness::{GuaranteeWitness, PhysicalWitness};
+
 use crate::bucket::{Level, UNITS_PER_TOKEN};
 use crate::burst::Approval;
-use crate::ids::{HoldId, ServiceId};
+use crate::ids::ServiceId;
 use crate::ledger::levels::Place;
-use crate::ledger::{Account, Event, Ledger, Quantity, Refusal, Settle, SliceState, fit};
+use crate::ledger::{Account, Event, Ledger, Quantity, Refusal, Settle, fit};
 use crate::time::Timestamp;
 
 /// A promise that does not hold. Always a defect of the ledger.
@@ -21,7 +25,7 @@ pub struct Violation {
     pub what: String,
 }
 
-pub(crate) fn promise(
+fn promise(
     name: &'static str,
     holds: bool,
     what: impl FnOnce() -> String,
@@ -165,13 +169,6 @@ const LONG: std::time::Duration = std::time::Duration::from_hours(10 * 365 * 24)
 pub fn invariant_settled_once(ledger: &Ledger, settled: &Settle) -> Result<(), Violation> {
     let again = ledger.settle(settled);
     promise("idempotence", again.is_none(), || format!("{settled:?} again: {again:?}"))
-}
-
-/// A hold of an open slice is outstanding; one of a slice that is not open is never outstanding without being known.
-pub fn invariant_hold_is_known(ledger: &Ledger, hold: HoldId) -> Result<(), Violation> {
-    let open = ledger.slice(hold.slice()).is_some_and(|slice| slice.state() == SliceState::Open);
-    let known = ledger.known(hold);
-    promise("settle", !open || known != crate::ledger::Known::Foreign, || format!("{hold} is {known:?}"))
 }
 
 fn tokens_of(level: Level) -> i128 {

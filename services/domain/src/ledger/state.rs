@@ -129,6 +129,11 @@ impl Ledger {
         self.levels.spare()
     }
 
+    /// By how much the pool falls short of its guarantees. Only debt can bring this about; while it lasts nobody borrows.
+    pub fn deficit(&self) -> Level {
+        self.levels.deficit()
+    }
+
     pub(super) fn thresholds(&self) -> Thresholds {
         self.terms.pool().map(|pool| pool.thresholds).unwrap_or_default()
     }
