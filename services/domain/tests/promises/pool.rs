@@ -1,0 +1,442 @@
+//! A pool under a random run: a desk, its journal, its callers, and the witnesses that watch it.
+
+use std::time::Duration;
+
+use weir_domain::amount::{Money, Tokens};
+use weir_domain::authorship::Authorship;
+use weir_domain::bucket::Level;
+use weir_domain::desk::{Desk, Mark, Release, Reserve};
+use weir_domain::ids::{HoldId, NodeId, ReservationId, ServiceId, SliceId};
+use weir_domain::ledger::invariants::{self as promises, GuaranteeWitness, PhysicalWitness};
+use weir_domain::ledger::{Event, Ledger, Moved, Quantity, Refusal, Seal, Settle};
+use weir_domain::time::Timestamp;
+
+use crate::clients::{Clients, Held, Unacknowledged};
+use crate::retry;
+use crate::steps::{Allocate, BURSTS, SERVICES, Step};
+use crate::terms::{changes, define, service, terms_of};
+
+/// How often a run reached what is worth checking.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Seen {
+    pub(crate) admitted: usize,
+    pub(crate) borrowed: usize,
+    pub(crate) shadowed: usize,
+    pub(crate) told_when: usize,
+    pub(crate) told_never: usize,
+    pub(crate) deficits: usize,
+    pub(crate) governed: usize,
+    pub(crate) change_refused: usize,
+    pub(crate) crashes: usize,
+    pub(crate) late_settles: usize,
+    pub(crate) thresholds: usize,
+}
+
+impl Seen {
+    pub(crate) fn add(&mut self, other: Self) {
+        self.admitted += other.admitted;
+        self.borrowed += other.borrowed;
+        self.shadowed += other.shadowed;
+        self.told_when += other.told_when;
+        self.told_never += other.told_never;
+        self.deficits += other.deficits;
+        self.governed += other.governed;
+        self.change_refused += other.change_refused;
+        self.crashes += other.crashes;
+        self.late_settles += other.late_settles;
+        self.thresholds += other.thresholds;
+    }
+}
+
+type Checked = Result<(), String>;
+
+pub(crate) struct Pool {
+    number: u64,
+    desk: Desk,
+    /// The ledger by its events alone, one at a time.
+    mirror: Ledger,
+    now: Timestamp,
+    journal: Vec<Event>,
+    /// Seen by the witnesses, not in the journal yet, and the marks that it goes by.
+    pending: Vec<Event>,
+    marks: Vec<Mark>,
+    physical: PhysicalWitness,
+    guarantee: GuaranteeWitness,
+    /// Witnesses as they were when the journal's last event happened.
+    at_journal: (Ledger, PhysicalWitness, GuaranteeWitness),
+    clients: Clients,
+    ages: [usize; BURSTS],
+    minted: u128,
+    seen: Seen,
+}
+
+/// An id minted at an instant.
+pub(crate) fn mint(at: Timestamp, number: u128) -> ReservationId {
+    let ms = u128::try_from(at.as_millis()).unwrap();
+    ReservationId::new((ms << 80) | (7 << 76) | number)
+}
+
+fn quantity(tokens: Tokens) -> Quantity {
+    Quantity { tokens, money: Money::ZERO }
+}
+
+fn node() -> NodeId {
+    NodeId::try_new("gateway-1").unwrap()
+}
+
+impl Pool {
+    /// A pool of 15,000 a minute; two busy services have half of it, a hundred others a little each.
+    pub(crate) fn begin(number: u64) -> Self {
+        let now = Timestamp::from_secs(1_750_000_000);
+        let mut pool = Self {
+            number,
+            desk: Desk::new(Ledger::default(), now),
+            mirror: Ledger::default(),
+            now,
+            journal: vec![],
+            pending: vec![],
+            marks: vec![],
+            physical: PhysicalWitness::default(),
+            guarantee: GuaranteeWitness::default(),
+            at_journal: Default::default(),
+            clients: Clients::default(),
+            ages: [0; BURSTS],
+            minted: 0,
+            seen: Seen::default(),
+        };
+        let plain = |baseline, above| Allocate {
+            baseline,
+            above,
+            lending: None,
+            request_max: if baseline > 100 { 800 } else { 10 },
+            requests: None,
+            in_flight_max: None,
+            priority: 1,
+            shadow: false,
+            budget: None,
+            lapse_s: None,
+        };
+        let rest = (0..SERVICES).map(|number| (number, plain(if number < 2 { 3_000 } else { 20 }, 2_000)));
+        let list = rest.map(|(number, terms)| weir_domain::ledger::Change::SetAllocation {
+            service: service(number),
+            terms: terms_of(&terms, now),
+        });
+        let all: Vec<_> = std::iter::once(define(15_000)).chain(list).collect();
+        pool.desk.change(&pool.by(), &all, None).what.unwrap();
+        pool.append().unwrap();
+        pool
+    }
+
+    pub(crate) fn seen(&self) -> Seen {
+        self.seen
+    }
+
+    fn by(&self) -> Authorship {
+        Authorship { author: "run".into(), reason: "random".into(), at: self.now, commit: None }
+    }
+
+    /// Lets a step happen and checks every promise after it.
+    pub(crate) fn take(&mut self, step: &Step) -> Checked {
+        match *step {
+            Step::Wait { ns } => self.now = Timestamp::from_nanos(self.now.as_nanos() + ns),
+            Step::Tick => self.tick(),
+            Step::Append => self.append()?,
+            Step::Crash => self.crash()?,
+            Step::Reserve { service: who, tokens, off_s } => {
+                self.minted += 1;
+                let at = Timestamp::from_secs(self.now.as_secs() + off_s);
+                self.reserve(mint(at, self.minted), service(who), Tokens::new(tokens))?;
+            }
+            Step::ReserveAgain { which, tokens } => self.reserve_again(which, tokens)?,
+            Step::Settle { which, used } => self.settle_one(which, Tokens::new(used))?,
+            Step::SettleAgain { which, used } => self.settle_again(which, Tokens::new(used))?,
+            Step::SettleSelfGranted { service: who, held, used } => self.settle_self_granted(who, held, used)?,
+            Step::Release { which } => self.release(which)?,
+            Step::Extend { which } => self.extend(which),
+            Step::Redeclare { which } => self.redeclare(which),
+            Step::NodeDraw { service: who, tokens } => self.node_draw(&service(who), Tokens::new(tokens))?,
+            Step::NodeReturn { which, handed } => self.node_return(which, handed)?,
+            _ => self.change(step)?,
+        }
+        self.check()
+    }
+
+    fn tick(&mut self) {
+        self.desk.advance(self.now);
+        self.desk.tick();
+    }
+
+    fn reserve(&mut self, reservation: ReservationId, who: ServiceId, tokens: Tokens) -> Checked {
+        self.desk.advance(self.now);
+        self.clients.reserved.push((reservation, who.clone(), tokens));
+        let ask = Reserve { reservation, service: who.clone(), need: quantity(tokens) };
+        let answer = self.desk.reserve(&ask);
+        match answer.what {
+            Ok(admitted) => {
+                self.seen.admitted += 1;
+                self.seen.shadowed += usize::from(admitted.shadowed.is_some());
+                let held = Held { hold: admitted.hold, service: who, used: None };
+                let known = |other: &Held| other.hold == admitted.hold;
+                let clients = &mut self.clients;
+                let again = clients.held.iter().any(known) || clients.waiting.iter().any(|(held, _)| known(held));
+                if !again {
+                    clients.waiting.push((held, answer.after));
+                }
+                let again = self.desk.reserve(&ask).what;
+                let same = again.as_ref().is_ok_and(|again| again.hold == admitted.hold);
+                if same { Ok(()) } else { Err(format!("idempotence: {ask:?} again is {again:?}")) }
+            }
+            Err(refusal) => self.refused(&ask, &refusal),
+        }
+    }
+
+    fn refused(&mut self, ask: &Reserve, refusal: &Refusal) -> Checked {
+        self.seen.told_when += usize::from(refusal.retry().is_some());
+        self.seen.told_never += usize::from(refusal.retry().is_none());
+        self.mirror_events();
+        if matches!(refusal, Refusal::CapacityUsed(_)) {
+            let now = self.desk.ledger().at();
+            self.guarantee.invariant_guarantee(&ask.service, ask.need.tokens, now).map_err(text)?;
+        }
+        retry::check(&self.desk, ask, refusal)
+    }
+
+    fn reserve_again(&mut self, which: usize, tokens: Option<u64>) -> Checked {
+        let Some((reservation, who, before)) = pick(&self.clients.reserved, which).cloned() else { return Ok(()) };
+        self.reserve(reservation, who, tokens.map_or(before, Tokens::new))
+    }
+
+    fn settle(&mut self, hold: HoldId, who: &ServiceId, used: Tokens) -> Result<bool, String> {
+        self.desk.advance(self.now);
+        let settle = Settle { hold, service: who.clone(), used: quantity(used) };
+        let answer = self.desk.settle(&settle);
+        promises::invariant_settled_once(self.desk.ledger(), &settle).map_err(text)?;
+        if answer.what {
+            if let Some(before) = self.clients.charged.insert(hold, (who.clone(), used)) {
+                return Err(format!("idempotence: {hold} was charged {before:?}, and {used} now"));
+            }
+            let (who, after) = (who.clone(), answer.after);
+            self.clients.unacknowledged.push(Unacknowledged { hold, service: who, used, after });
+        }
+        Ok(answer.what)
+    }
+
+    fn settle_one(&mut self, which: usize, used: Tokens) -> Checked {
+        let open: Vec<_> = (0..self.clients.held.len()).filter(|at| self.clients.held[*at].used.is_none()).collect();
+        let Some(at) = pick(&open, which).copied() else { return Ok(()) };
+        let held = self.clients.held[at].clone();
+        self.clients.held[at].used = Some(used);
+        let late = !self.desk.ledger().is_open(held.hold.slice());
+        self.seen.late_settles += usize::from(late);
+        if self.settle(held.hold, &held.service, used)? {
+            Ok(())
+        } else {
+            Err(format!("settle: {held:?} was never settled, and is not charged"))
+        }
+    }
+
+    fn settle_again(&mut self, which: usize, used: Tokens) -> Checked {
+        let settled = self.clients.held.iter().filter(|held| held.used.is_some());
+        let settled: Vec<_> = settled.filter(|held| self.clients.charged.contains_key(&held.hold)).collect();
+        let Some(held) = pick(&settled, which).map(|held| Held::clone(held)) else { return Ok(()) };
+        if self.settle(held.hold, &held.service, used)? {
+            return Err(format!("idempotence: {held:?} is charged again"));
+        }
+        Ok(())
+    }
+
+    fn settle_self_granted(&mut self, who: usize, held: u64, used: u64) -> Checked {
+        self.minted += 1;
+        let slice = SliceId::self_granted(u32::try_from(self.minted).unwrap(), self.now);
+        let hold = HoldId::try_pack(slice, 0, Tokens::new(held)).unwrap();
+        let used = Tokens::new(used);
+        self.clients.held.push(Held { hold, service: service(who), used: Some(used) });
+        self.settle(hold, &service(who), used).map(|_| ())
+    }
+
+    fn release(&mut self, which: usize) -> Checked {
+        let open: Vec<_> = (0..self.clients.held.len()).filter(|at| self.clients.held[*at].used.is_none()).collect();
+        let Some(at) = pick(&open, which).copied() else { return Ok(()) };
+        let held = self.clients.held[at].clone();
+        self.clients.held[at].used = Some(Tokens::ZERO);
+        self.desk.advance(self.now);
+        let answer = self.desk.release(&Release::Hold(held.hold), &held.service);
+        if !answer.what {
+            return Err(format!("settle: {held:?} cannot be given back"));
+        }
+        self.clients.charged.insert(held.hold, (held.service.clone(), Tokens::ZERO));
+        let Held { hold, service, .. } = held;
+        self.clients.unacknowledged.push(Unacknowledged { hold, service, used: Tokens::ZERO, after: answer.after });
+        Ok(())
+    }
+
+    fn extend(&mut self, which: usize) {
+        self.desk.advance(self.now);
+        if let Some(held) = pick(&self.clients.held, which) {
+            self.desk.extend(held.hold);
+        }
+    }
+
+    fn redeclare(&mut self, which: usize) {
+        self.desk.advance(self.now);
+        if let Some(held) = pick(&self.clients.held, which).cloned() {
+            self.desk.redeclare(held.hold, &held.service);
+        }
+    }
+
+    fn node_draw(&mut self, who: &ServiceId, tokens: Tokens) -> Checked {
+        self.desk.advance(self.now);
+        let answer = self.desk.draw(&node(), who, quantity(tokens), quantity(Tokens::new(200)));
+        if let Ok((slice, drawn)) = answer.what {
+            if drawn.tokens < tokens {
+                return Err(format!("conservation: {tokens} needed, {} drawn", drawn.tokens));
+            }
+            self.clients.waiting_slices.push((slice, who.clone(), drawn.tokens, answer.after));
+        }
+        Ok(())
+    }
+
+    /// The node hands out one hold of its slice and returns the rest, if the slice has not lapsed.
+    fn node_return(&mut self, which: usize, handed: u64) -> Checked {
+        if self.clients.slices.is_empty() {
+            return Ok(());
+        }
+        let place = which % self.clients.slices.len();
+        let (slice, who, tokens, holds) = self.clients.slices.swap_remove(place);
+        let handed = Tokens::new(handed.min(tokens.get()));
+        let hold = HoldId::try_pack(slice, holds, handed).unwrap();
+        self.clients.held.push(Held { hold, service: who, used: None });
+        self.desk.advance(self.now);
+        let free = quantity(tokens.saturating_sub(handed));
+        self.desk.take_back(&node(), &Seal { slice, free, holds: holds + 1 });
+        Ok(())
+    }
+
+    fn change(&mut self, step: &Step) -> Checked {
+        self.desk.advance(self.now);
+        let changes = changes(step, self.number, &mut self.ages, self.desk.ledger().at());
+        let by = Authorship { at: self.desk.ledger().at(), ..self.by() };
+        match self.desk.change(&by, &changes, None).what {
+            Ok(governed) => self.seen.governed += governed.len(),
+            Err(_) => self.seen.change_refused += 1,
+        }
+        Ok(())
+    }
+
+    /// The witnesses see what happened, one event after another.
+    fn mirror_events(&mut self) {
+        let mut events = Vec::new();
+        let before = self.pending.len();
+        if let Some(mark) = self.desk.take_events(&mut events) {
+            self.pending.extend(events);
+            self.marks.push(mark);
+        }
+        for event in &self.pending[before..] {
+            let old = self.mirror.clone();
+            self.mirror.evolve(event);
+            self.physical.see(&old, event, &self.mirror);
+            self.guarantee.see(&old, event, &self.mirror);
+            if let Event::Moved(movement) = event {
+                match &movement.what {
+                    Moved::Drawn(drawn) => self.seen.borrowed += usize::from(drawn.borrowed > Level::ZERO),
+                    Moved::ThresholdReached { .. } => self.seen.thresholds += 1,
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    /// What waits is in the journal now.
+    fn append(&mut self) -> Checked {
+        self.mirror_events();
+        self.journal.append(&mut self.pending);
+        if let Some(mark) = self.marks.drain(..).last() {
+            self.desk.recorded(mark);
+        }
+        let desk = &self.desk;
+        self.clients.learn(|mark| desk.is_recorded(mark));
+        self.at_journal = (self.mirror.clone(), self.physical.clone(), self.guarantee.clone());
+        Ok(())
+    }
+
+    /// The node is gone, with what it had not appended. Callers repeat what nobody acknowledged.
+    fn crash(&mut self) -> Checked {
+        self.seen.crashes += 1;
+        self.pending.clear();
+        self.marks.clear();
+        (self.mirror, self.physical, self.guarantee) = self.at_journal.clone();
+        let mut rebuilt = Ledger::default();
+        self.journal.iter().for_each(|event| rebuilt.evolve(event));
+        self.desk = Desk::new(rebuilt, self.now);
+        self.clients.forget_unanswered();
+        for settle in std::mem::take(&mut self.clients.unacknowledged) {
+            self.clients.charged.remove(&settle.hold);
+            self.settle(settle.hold, &settle.service, settle.used)?;
+        }
+        Ok(())
+    }
+
+    fn check(&mut self) -> Checked {
+        self.desk.advance(self.now);
+        self.mirror_events();
+        let ledger = self.desk.ledger();
+        self.seen.deficits += usize::from(ledger.deficit() > Level::ZERO);
+        let mut mirror = self.mirror.clone();
+        mirror.advance(ledger.at());
+        if mirror != *ledger {
+            return Err("replay: the events do not bring back the ledger".into());
+        }
+        self.physical.invariant_physical(&self.mirror).map_err(text)?;
+        promises::invariant_fit(ledger).map_err(text)?;
+        promises::invariant_sum(ledger).map_err(text)?;
+        promises::invariant_outstanding(ledger).map_err(text)?;
+        for account in ledger.accounts() {
+            promises::invariant_conservation(account).map_err(text)?;
+            let place = ledger.place(account.service()).unwrap();
+            promises::invariant_levels(ledger, place).map_err(text)?;
+        }
+        for number in 0..crate::steps::BUSY {
+            let who = service(number);
+            for at in self.instants_worth_a_look(&who) {
+                promises::invariant_time_box(ledger, &who, at).map_err(text)?;
+            }
+            let (charged, settled) = (self.clients.charged_to(&who), totals(ledger, &who));
+            if charged != settled {
+                return Err(format!("settle: {who} was charged {settled} of {charged}"));
+            }
+        }
+        Ok(())
+    }
+
+    fn instants_worth_a_look(&self, who: &ServiceId) -> Vec<Timestamp> {
+        let nano = Duration::from_nanos(1);
+        let ledger = self.desk.ledger();
+        let windows = ledger.terms().bursts_of(who).map(|record| record.burst.window);
+        let edges = windows.flat_map(|window| [window.start(), window.end()]);
+        edges.flat_map(|edge| [edge.minus(nano), edge]).filter(|at| *at >= ledger.at()).chain([ledger.at()]).collect()
+    }
+
+    /// Everything comes to rest: the journal alone, and a snapshot, bring the ledger back.
+    pub(crate) fn end(&mut self) -> Checked {
+        self.append()?;
+        promises::invariant_replay(self.desk.ledger(), &self.journal).map_err(text)?;
+        let doubled = self.journal.iter().flat_map(|event| match event {
+            Event::Moved(_) => vec![event, event],
+            Event::Governed(_) => vec![event],
+        });
+        promises::invariant_replay(self.desk.ledger(), doubled).map_err(text)?;
+        promises::invariant_snapshot(self.desk.ledger()).map_err(text)
+    }
+}
+
+fn totals(ledger: &Ledger, who: &ServiceId) -> Tokens {
+    ledger.account(who).map(|account| account.totals().settled).unwrap_or_default()
+}
+
+fn pick<T>(all: &[T], which: usize) -> Option<&T> {
+    (!all.is_empty()).then(|| &all[which % all.len()])
+}
+
+fn text(violation: promises::Violation) -> String {
+    violation.to_string()
+}

@@ -1,0 +1,59 @@
+//! Promise 7 at the desk: whoever comes again when told to, alone, is admitted; and whoever was told never is never.
+
+use std::time::Duration;
+
+use weir_domain::desk::{Desk, Reserve};
+use weir_domain::ids::ReservationId;
+use weir_domain::ledger::Refusal;
+use weir_domain::time::Timestamp;
+
+use crate::pool::mint;
+
+/// Asks again at an instant, with a fresh id; `ticks` many looks of the desk in between.
+fn passes(desk: &Desk, ask: &Reserve, at: Timestamp, ticks: u32) -> Result<(), Refusal> {
+    let mut desk = desk.clone();
+    let from = desk.ledger().at();
+    for tick in 1..=ticks {
+        let next = from.plus(Duration::from_millis(300) * tick);
+        if next < at {
+            desk.advance(next);
+            desk.tick();
+        }
+    }
+    desk.advance(at);
+    if ticks > 0 {
+        desk.tick();
+    }
+    let reservation: ReservationId = mint(at, u128::from(u64::MAX));
+    desk.reserve(&Reserve { reservation, ..ask.clone() }).what.map(|_| ())
+}
+
+/// Whether a refusal told the truth.
+pub(crate) fn check(desk: &Desk, ask: &Reserve, refusal: &Refusal) -> Result<(), String> {
+    let now = desk.ledger().at();
+    if let Some(retry) = refusal.retry() {
+        if retry.at <= now || retry.after != retry.at.since(now) {
+            return Err(format!("{refusal:?} at {now} tells a time that is over"));
+        }
+        for ticks in [0, 5] {
+            if let Err(again) = passes(desk, ask, retry.at, ticks) {
+                return Err(format!("told {:?} at {now} by {refusal:?}, and then {again:?} ({ticks})", retry.at));
+            }
+        }
+        return Ok(());
+    }
+    let waiting_may_help = matches!(
+        refusal,
+        Refusal::InFlight { .. }
+            | Refusal::HoldsFull { .. }
+            | Refusal::ReservationStale { .. }
+            | Refusal::ReservationOfAnother { .. }
+    );
+    for after_s in [0, 3_600, 400 * 86_400] {
+        let at = now.plus(Duration::from_secs(after_s));
+        if !waiting_may_help && passes(desk, ask, at, 0).is_ok() {
+            return Err(format!("told never at {now} by {refusal:?}, and passes at {at}"));
+        }
+    }
+    Ok(())
+}
