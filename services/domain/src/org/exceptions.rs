@@ -85,7 +85,11 @@ impl Org {
         let what = (!same).then(|| Decided::ExceptionGranted(exception.clone()));
         let kept = self.exceptions.values().filter(|other| other.id != exception.id);
         let waivers = Waivers::new(kept.chain([exception]), by.at);
-        self.with_lapses(what, before.into_iter().chain([exception]), &Derivation { rules, waivers, by })
+        self.with_lapses(
+            what,
+            before.into_iter().chain([exception]),
+            &Derivation { rules: *rules, waivers, by },
+        )
     }
 
     /// Ends an exception now; nothing changes if it has ended.
@@ -111,7 +115,7 @@ impl Org {
         self.with_lapses(
             Some(Decided::ExceptionEnded(id.clone())),
             [exception],
-            &Derivation { rules, waivers, by },
+            &Derivation { rules: *rules, waivers, by },
         )
     }
 
@@ -172,7 +176,7 @@ impl Org {
 
 /// What lapses depend on.
 struct Derivation<'a> {
-    rules: &'a Rules,
+    rules: Rules,
     waivers: Waivers,
     by: &'a Authorship,
 }

@@ -118,7 +118,7 @@ impl Org {
             .get(&rotation.new)
             .is_some_and(|key| CallerKey { expires: None, ..key.clone() } == successor);
         let created = if exists { None } else { self.create_key(&successor, by.clone())? };
-        let expiry = self.expire_key(old, rotation.old_expires, by)?;
+        let expiry = Self::expire_key(old, rotation.old_expires, by)?;
         Ok(created.into_iter().chain(expiry).collect())
     }
 
@@ -131,12 +131,7 @@ impl Org {
         Err(KeyRefused::NoKey { id: rotation.old.clone() })
     }
 
-    fn expire_key(
-        &self,
-        key: &CallerKey,
-        expires: Timestamp,
-        by: &Authorship,
-    ) -> Result<Option<Event>, KeyRefused> {
+    fn expire_key(key: &CallerKey, expires: Timestamp, by: &Authorship) -> Result<Option<Event>, KeyRefused> {
         if key.expires == Some(expires) {
             return Ok(None);
         }

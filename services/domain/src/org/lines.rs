@@ -13,9 +13,7 @@ use crate::time::Timestamp;
 /// A change of a pool that a policy or an exception makes, next to what was before.
 pub(super) fn of_change(pool: &PoolId, change: &Change, before: &PoolTerms, now: Timestamp) -> String {
     match change {
-        Change::DefinePool(new) => {
-            line(format!("pool {pool}"), before.pool().map(fields::of_pool), fields::of_pool(new))
-        }
+        Change::DefinePool(new) => line(&format!("pool {pool}"), before.pool(), new, fields::of_pool),
         Change::RemovePool => format!("pool {pool}: removed, with its allocations and bursts"),
         Change::SetAllocation { service, terms } => of_allocation(pool, service, terms, before, now),
         Change::RemoveAllocation { service } => {
@@ -46,8 +44,8 @@ fn of_allocation(
     before: &PoolTerms,
     now: Timestamp,
 ) -> String {
-    let old = before.allocations().get(service).map(|old| fields::of_terms(&old.standing_at(now)));
-    line(format!("service {service} in pool {pool}"), old, fields::of_terms(terms))
+    let old = before.allocations().get(service).map(|old| old.standing_at(now));
+    line(&format!("service {service} in pool {pool}"), old.as_ref(), terms, fields::of_terms)
 }
 
 fn of_grant(granted: &GrantedBurst, before: &PoolTerms, now: Timestamp) -> String {
@@ -55,8 +53,8 @@ fn of_grant(granted: &GrantedBurst, before: &PoolTerms, now: Timestamp) -> Strin
     let known = before.bursts().get(&granted.burst.id);
     match known.map(|record| (record.grant(), record.phase(now).as_str())) {
         Some((None, phase)) => format!("{place}: granted, was {phase}; {}", fields::of_burst(granted).all()),
-        Some((old, _)) => line(place, old.as_ref().map(fields::of_burst), fields::of_burst(granted)),
-        None => line(place, None, fields::of_burst(granted)),
+        Some((old, _)) => line(&place, old.as_ref(), granted, fields::of_burst),
+        None => line(&place, None, granted, fields::of_burst),
     }
 }
 
@@ -64,29 +62,32 @@ fn of_grant(granted: &GrantedBurst, before: &PoolTerms, now: Timestamp) -> Strin
 pub(super) fn of_decided(org: &Org, what: &Decided) -> String {
     match what {
         Decided::TeamDefined(team) => {
-            let old = org.teams.get(&team.id).map(fields::of_team);
-            line(format!("team {}", team.id), old, fields::of_team(team))
+            line(&format!("team {}", team.id), org.teams.get(&team.id), team, fields::of_team)
         }
         Decided::TeamRemoved(team) => format!("team {team}: removed{}", leads_locked_out(org, team)),
-        Decided::ServiceDefined(service) => {
-            let old = org.services.get(&service.id).map(fields::of_service);
-            line(format!("service {}", service.id), old, fields::of_service(service))
-        }
+        Decided::ServiceDefined(service) => line(
+            &format!("service {}", service.id),
+            org.services.get(&service.id),
+            service,
+            fields::of_service,
+        ),
         Decided::ServiceRemoved(service) => {
             format!("service {service}: removed{}", callers_locked_out(org, service))
         }
         Decided::PriceSet(price) => {
-            let old = org.prices.get(&(price.model.clone(), price.valid_from)).map(fields::of_price);
+            let old = org.prices.get(&(price.model.clone(), price.valid_from));
             let place = format!("price of model {} from {}", price.model, Utc(price.valid_from));
-            line(place, old, fields::of_price(price))
+            line(&place, old, price, fields::of_price)
         }
         Decided::PriceRemoved { model, valid_from } => {
             format!("price of model {model} from {}: removed", Utc(*valid_from))
         }
-        Decided::ExceptionGranted(exception) => {
-            let old = org.exceptions.get(&exception.id).map(fields::of_exception);
-            line(format!("exception {}", exception.id), old, fields::of_exception(exception))
-        }
+        Decided::ExceptionGranted(exception) => line(
+            &format!("exception {}", exception.id),
+            org.exceptions.get(&exception.id),
+            exception,
+            fields::of_exception,
+        ),
         Decided::ExceptionEnded(exception) => format!("exception {exception}: ended"),
         Decided::CallerKeyCreated(key) => format!("caller key {}: created for {}", key.id, key.service),
         Decided::CallerKeyRevoked(key) => format!("caller key {key}: revoked"),
@@ -98,8 +99,9 @@ pub(super) fn of_decided(org: &Org, what: &Decided) -> String {
     }
 }
 
-fn line(place: String, old: Option<Fields>, new: Fields) -> String {
-    match old {
+fn line<T>(place: &str, old: Option<&T>, new: &T, fields_of: fn(&T) -> Fields) -> String {
+    let new = fields_of(new);
+    match old.map(fields_of) {
         Some(old) => format!("{place}: {}", new.changes_from(&old)),
         None => format!("{place}: new, {}", new.all()),
     }

@@ -44,7 +44,7 @@ pub fn decide_policy(
 ) -> Result<PolicyChange, Vec<PolicyProblem>> {
     let mut found = problems(policy);
     check_bursts_stay(org, policy, &mut found);
-    let wanted = Wanted::new(org, policy, rules, by.at, &mut found);
+    let wanted = Wanted::new(org, policy, *rules, by.at, &mut found);
     let mut change = PolicyChange { warnings: warnings(policy, by.at), ..PolicyChange::default() };
     let undecided = PoolTerms::default();
     for pool in pools_of(org, policy) {

@@ -22,7 +22,7 @@ impl<'a> Wanted<'a> {
     pub(super) fn new(
         org: &Org,
         policy: &'a Policy,
-        rules: &Rules,
+        rules: Rules,
         now: Timestamp,
         found: &mut Vec<PolicyProblem>,
     ) -> Self {
@@ -47,7 +47,7 @@ impl<'a> Wanted<'a> {
     }
 }
 
-fn beyond_sandbox(terms: &Terms, rules: &Rules) -> String {
+fn beyond_sandbox(terms: &Terms, rules: Rules) -> String {
     let (baseline, ceiling, sandbox) = (terms.baseline, terms.ceiling, rules.sandbox);
     format!(
         "baseline {baseline} and ceiling {ceiling} may be {sandbox} at most, the sandbox, because the service names \

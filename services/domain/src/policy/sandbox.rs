@@ -27,8 +27,8 @@ impl Terms {
     }
 
     /// As it goes to the ledger: with a lapse, where it stands by an exception only. None if it may not stand at all.
-    pub(crate) fn entitled(&self, service: &Service, rules: &Rules, waivers: &Waivers) -> Option<Self> {
-        if service.is_accountable() || !self.exceeds_sandbox(rules) {
+    pub(crate) fn entitled(&self, service: &Service, rules: Rules, waivers: &Waivers) -> Option<Self> {
+        if service.is_accountable() || !self.exceeds_sandbox(&rules) {
             return Some(Self { lapse: None, ..self.clone() });
         }
         let at = waivers.until(&service.id)?;

@@ -184,7 +184,7 @@ fn bursts_and_exceptions_say_who_and_why() {
         (granted.burst.requester, granted.burst.reason) = (String::new(), String::new());
         granted.burst.extra = TokensPerMinute::ZERO;
         let (owner, reason, waives) = (String::new(), "\n".into(), Waiver::Other(String::new()));
-        policy.exceptions = vec![Exception { owner, reason, waives, ..exception("late", "chat", 1) }];
+        policy.exceptions = vec![Exception { waives, owner, reason, ..exception("late", "chat", 1) }];
         policy.services[0].regions = vec!["westeurope".into(), String::new()];
     });
     assert_eq!(
@@ -233,7 +233,7 @@ fn a_pool_that_is_guaranteed_away_is_warned_of() {
 #[test]
 fn what_ends_soon_or_is_over_is_called_to_mind() {
     let warnings = surprises(|policy| {
-        policy.services.push(orphan("old", 1));
+        policy.services.push(orphan("old", 0));
         policy.exceptions =
             vec![exception("over", "old", 0), exception("soon", "old", 14), exception("later", "old", 15)];
         policy.bursts[0].burst.window = crate::time::Window::try_new(Timestamp::EPOCH, NOW).unwrap();

@@ -146,9 +146,12 @@ fn any_terms(pool: &Pool) -> impl Strategy<Value = Terms> + use<> {
 }
 
 fn any_budget() -> impl Strategy<Value = Budget> {
-    let limit = (1..u64::MAX, any::<bool>()).prop_map(|(limit, tokens)| match tokens {
-        true => BudgetLimit::Tokens(Tokens::new(limit)),
-        false => BudgetLimit::Money(Money::new(limit), usd()),
+    let limit = (1..u64::MAX, any::<bool>()).prop_map(|(limit, tokens)| {
+        if tokens {
+            BudgetLimit::Tokens(Tokens::new(limit))
+        } else {
+            BudgetLimit::Money(Money::new(limit), usd())
+        }
     });
     let zone = select(vec!["UTC", "Europe/Berlin", "Asia/Kathmandu"]);
     let kind = select(vec![BudgetKind::Hard, BudgetKind::Soft]);

@@ -26,7 +26,7 @@ fn everything_new_is_said_in_a_line() {
              deployment eastus/gpt-4o (gpt-4o)",
             "service chat in pool gpt: new, baseline 40000, ceiling 40000, request_max 100",
             "service search in pool gpt: new, baseline 10000, ceiling 10000, request_max 100",
-            "burst launch: new, service chat, pool gpt, extra 3000, from 2025-06-15T15:06:40Z \
+            "burst launch: new, service chat, pool gpt, extra 3000, from 2025-06-15T15:06:40Z, \
              to 2025-06-16T15:06:40Z, approval guaranteed, category demo, reason \"a fair\", \
              requester \"ada\", approver \"grace\"",
             "team web: new, title \"Web\", contact \"#web\"",
@@ -222,7 +222,7 @@ fn requests_that_do_not_fit_are_refused_and_those_not_stated_are_named_once() {
     }
     assert_eq!(
         refused(&Org::default(), &wanted),
-        ["pool gpt: guarantees exceed the pool by 20 requests a minute, worst at 2025-06-15T15:06:40Z; \
+        ["pool gpt: requests a minute exceed the pool by 20; \
           lower baselines, bursts, request_max or requests, or raise its capacity"]
     );
 }
