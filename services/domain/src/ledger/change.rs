@@ -40,6 +40,7 @@ fn decide_whatever_version(
 ) -> Result<Vec<Governed>, ChangeRefused> {
     let mut after = Cow::Borrowed(before);
     let mut events = Vec::new();
+    let several = changes.len() > 1;
     for change in changes {
         let Some(what) = after.difference(change) else {
             check_known(&after, change)?;
@@ -47,10 +48,13 @@ fn decide_whatever_version(
         };
         check(&after, change, by.at)?;
         let event = Governed { by: by.clone(), what };
-        after.to_mut().evolve(&event);
+        // What comes of one change matters only to what is weighed, and a pool is not copied for nothing.
+        if several || may_raise(&event.what) {
+            after.to_mut().evolve(&event);
+        }
         events.push(event);
     }
-    if after.is_same_as(before) {
+    if several && after.is_same_as(before) {
         return Ok(Vec::new());
     }
     let short = events.iter().any(|event| may_raise(&event.what)).then(|| shortage(&after, by.at)).flatten();
