@@ -12,6 +12,7 @@ mod tests;
 
 pub use allocation::{allocation_from_wire, allocation_to_wire};
 pub(super) use allocation::{failure_from_wire, failure_to_wire};
+pub(super) use budget::{budget_from_wire, budget_to_wire};
 pub use exception::{exception_from_wire, exception_to_wire};
 pub use pool::{pool_from_wire, pool_to_wire};
 pub use price::{price_from_wire, price_to_wire};

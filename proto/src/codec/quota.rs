@@ -8,7 +8,7 @@ mod moved;
 mod org;
 
 #[cfg(test)]
-mod golden;
+pub(super) mod golden;
 #[cfg(test)]
 mod properties;
 

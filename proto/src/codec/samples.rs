@@ -7,7 +7,7 @@ use proptest::sample::select;
 use std::fmt::Debug;
 use std::str::FromStr;
 use weir_domain::amount::{Money, RequestsPerMinute, Tokens, TokensPerMinute};
-use weir_domain::budget::{Budget, BudgetKind, BudgetLimit};
+use weir_domain::budget::{Budget, BudgetKind, BudgetLimit, BudgetState};
 use weir_domain::burst::{Approval, Burst, Category, GrantedBurst};
 use weir_domain::calendar::{Period, Zone};
 use weir_domain::directory::KeyHash;
@@ -102,6 +102,17 @@ fn budget() -> impl Strategy<Value = Budget> {
     let kind = select(vec![BudgetKind::Hard, BudgetKind::Soft]);
     (name(), limit, select(&Period::ALL[..]), zone, kind, vec(percent(), 0..4)).prop_map(
         |(id, limit, period, zone, kind, thresholds)| Budget { id, limit, period, zone, kind, thresholds },
+    )
+}
+
+pub(super) fn budget_state() -> impl Strategy<Value = BudgetState> {
+    (budget(), of(window()), any::<u64>(), vec(any::<u8>(), 0..3)).prop_map(
+        |(budget, period, settled, told)| BudgetState {
+            budget,
+            period,
+            settled,
+            told: told.into_iter().collect(),
+        },
     )
 }
 

@@ -2,11 +2,13 @@
 
 use super::DecodeError;
 use bytes::Bytes;
+use std::collections::HashMap;
 use std::fmt::Display;
 use std::str::FromStr;
 use std::time::Duration;
 use weir_domain::bucket::Level;
 use weir_domain::directory::KeyHash;
+use weir_domain::ids::NodeId;
 use weir_domain::time::{Timestamp, Window};
 
 const NANOS_PER_SEC: i64 = 1_000_000_000;
@@ -76,6 +78,29 @@ pub(super) fn all_parsed<T: FromStr<Err: Display>>(
     field: &'static str,
 ) -> Result<Vec<T>, DecodeError> {
     texts.iter().map(|text| parsed(text, field)).collect()
+}
+
+/// The nodes that hold slices. Few of them hold many, so each is made once for a record.
+#[derive(Default)]
+pub(super) struct Holders<'a>(HashMap<&'a str, NodeId>);
+
+impl<'a> Holders<'a> {
+    /// The node of that name; none if it is empty, which is the quota node itself.
+    pub(super) fn named(
+        &mut self,
+        name: &'a str,
+        field: &'static str,
+    ) -> Result<Option<NodeId>, DecodeError> {
+        if name.is_empty() {
+            return Ok(None);
+        }
+        if let Some(holder) = self.0.get(name) {
+            return Ok(Some(holder.clone()));
+        }
+        let holder: NodeId = parsed(name, field)?;
+        self.0.insert(name, holder.clone());
+        Ok(Some(holder))
+    }
 }
 
 /// A value of an enumeration. Which of them are fit to be here is for the caller to say.

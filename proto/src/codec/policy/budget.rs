@@ -9,7 +9,7 @@ use weir_domain::calendar::{Period, Zone};
 use weir_domain::price::Currency;
 use wire::budget::Limit;
 
-pub(super) fn budget_to_wire(budget: &Budget) -> wire::Budget {
+pub(in crate::codec) fn budget_to_wire(budget: &Budget) -> wire::Budget {
     wire::Budget {
         id: budget.id.to_string(),
         limit: Some(limit_to_wire(&budget.limit)),
@@ -20,7 +20,7 @@ pub(super) fn budget_to_wire(budget: &Budget) -> wire::Budget {
     }
 }
 
-pub(super) fn budget_from_wire(wire: &wire::Budget) -> Result<Budget, DecodeError> {
+pub(in crate::codec) fn budget_from_wire(wire: &wire::Budget) -> Result<Budget, DecodeError> {
     let threshold = |number: &u32| percent(*number, "allocations.budgets.thresholds_percent");
     Ok(Budget {
         id: parsed(&wire.id, "allocations.budgets.id")?,

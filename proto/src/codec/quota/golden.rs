@@ -1,6 +1,6 @@
 //! The bytes of every version of every quota fact ever written. A change here is a change of what old journals mean.
 
-mod facts;
+pub(in crate::codec) mod facts;
 
 use super::*;
 use std::collections::BTreeSet;

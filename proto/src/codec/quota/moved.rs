@@ -5,13 +5,15 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::super::values::{bits_from_wire, level_from_wire, level_to_wire, percent, window_from_wire};
+use super::super::values::{
+    Holders, bits_from_wire, level_from_wire, level_to_wire, percent, window_from_wire,
+};
 use super::{Body, DecodeError, kinds, parsed, present, timestamp_from_wire, timestamp_to_wire};
 use crate::quota::v1 as wire;
 use bytes::Bytes;
 use weir_domain::amount::{Money, Requests, Tokens};
 use weir_domain::fact::QuotaFact;
-use weir_domain::ids::{HoldId, NodeId, PoolId, ServiceId, SliceId};
+use weir_domain::ids::{HoldId, PoolId, ServiceId, SliceId};
 use weir_domain::ledger::{Drawn, Moved, Movement, Quantity, Refusal};
 use weir_domain::time::Timestamp;
 use wire::movement::What;
@@ -97,7 +99,7 @@ pub(super) fn from_wire(message: &wire::LedgerMoved) -> Result<QuotaFact, Decode
     let mut reader = Reader {
         first: timestamp_from_wire(message.at.as_ref(), "at")?,
         services: services.collect::<Result<_, _>>()?,
-        holders: HashMap::new(),
+        holders: Holders::default(),
     };
     if message.movements.is_empty() {
         return Err(DecodeError::field("movements", "missing; a record has at least one"));
@@ -113,7 +115,7 @@ pub(super) fn from_wire(message: &wire::LedgerMoved) -> Result<QuotaFact, Decode
 struct Reader<'a> {
     first: Timestamp,
     services: Vec<ServiceId>,
-    holders: HashMap<&'a str, NodeId>,
+    holders: Holders<'a>,
 }
 
 impl<'a> Reader<'a> {
@@ -149,24 +151,12 @@ impl<'a> Reader<'a> {
     fn drawn(&mut self, wire: &'a wire::SliceDrawn) -> Result<Drawn, DecodeError> {
         Ok(Drawn {
             slice: SliceId::new(wire.slice),
-            holder: self.holder(&wire.holder)?,
+            holder: self.holders.named(&wire.holder, "movements.drawn.holder")?,
             tokens: Tokens::new(wire.tokens),
             borrowed: level_from_wire(&wire.borrowed, "movements.drawn.borrowed")?,
             unenforced: level_from_wire(&wire.unenforced, "movements.drawn.unenforced")?,
             money: Money::new(wire.money_nano),
         })
-    }
-
-    fn holder(&mut self, name: &'a str) -> Result<Option<NodeId>, DecodeError> {
-        if name.is_empty() {
-            return Ok(None);
-        }
-        if let Some(holder) = self.holders.get(name) {
-            return Ok(Some(holder.clone()));
-        }
-        let holder: NodeId = parsed(name, "movements.drawn.holder")?;
-        self.holders.insert(name, holder.clone());
-        Ok(Some(holder))
     }
 }
 

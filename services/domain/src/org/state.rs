@@ -30,7 +30,7 @@ pub struct Org {
     pub(super) access_by_hash: BTreeMap<KeyHash, AccessKeyId>,
     /// As above: `access_by_hash` keeps their secrets.
     pub(super) access_revoked: BTreeSet<AccessKeyId>,
-    version: u64,
+    pub(super) version: u64,
 }
 
 impl Org {
@@ -127,6 +127,11 @@ impl Org {
     /// The caller keys that have not been revoked, expired ones too.
     pub fn keys(&self) -> impl Iterator<Item = &CallerKey> {
         self.keys.values()
+    }
+
+    /// What tokens cost, and cost before.
+    pub fn prices(&self) -> impl Iterator<Item = &Price> {
+        self.prices.values()
     }
 
     /// The access keys that have not been revoked, expired ones too.

@@ -43,7 +43,8 @@ fn movements() -> Vec<Movement> {
     let slice = SliceId::new(0x19a_a5d0_0000_0001);
     let hold = HoldId::try_pack(slice, 7, Tokens::new(100)).unwrap();
     let quantity = |tokens, money| Quantity { tokens: Tokens::new(tokens), money: Money::new(money) };
-    let drawn = |holder, borrowed, unenforced| Drawn {
+    let theirs = SliceId::new(slice.as_u64() + 1);
+    let drawn = |slice, holder, borrowed, unenforced| Drawn {
         slice,
         holder,
         tokens: Tokens::new(5_000),
@@ -53,12 +54,12 @@ fn movements() -> Vec<Movement> {
     };
     let moved = [
         (0, "chat", Moved::BudgetOpened { budget: id("month"), period: window() }),
-        (0, "chat", Moved::Drawn(drawn(None, 0, 0))),
-        (1, "search", Moved::Drawn(drawn(Some(id("gateway-1")), 70, 3))),
+        (0, "chat", Moved::Drawn(drawn(slice, None, 0, 0))),
+        (1, "search", Moved::Drawn(drawn(theirs, Some(id("gateway-1")), 70, 3))),
         (1, "chat", Moved::Settled { hold, used: quantity(120, 300) }),
         (2, "chat", Moved::ThresholdReached { budget: id("month"), percent: 80 }),
-        (2, "search", Moved::Sealed { slice, free: quantity(40, 100), holds: 3 }),
-        (3, "search", Moved::Lapsed { slice }),
+        (2, "chat", Moved::Sealed { slice, free: quantity(40, 100), holds: 3 }),
+        (3, "search", Moved::Lapsed { slice: theirs }),
         (
             4,
             "chat",
@@ -121,7 +122,7 @@ fn burst() -> Burst {
     }
 }
 
-pub(super) fn of_pools() -> Vec<QuotaFact> {
+pub(in crate::codec) fn of_pools() -> Vec<QuotaFact> {
     let granted = GrantedBurst { burst: burst(), approval: Approval::BestEffort, approver: "grace".into() };
     let plain = Terms::guarantee(TokensPerMinute::new(6_000), Tokens::new(4_000));
     vec![
@@ -191,9 +192,12 @@ fn exception(name: &str, waives: Waiver) -> Exception {
     Exception { id: id(name), service: id("chat"), waives, owner, reason, end: at(90) }
 }
 
-pub(super) fn of_the_organisation() -> Vec<QuotaFact> {
+pub(in crate::codec) fn of_the_organisation() -> Vec<QuotaFact> {
     let team = Team { id: id("web"), title: "Web".into(), contact: "#web".into() };
-    let access = |name, role, expires| AccessKey { id: id(name), hash: KeyHash::new([9; 32]), role, expires };
+    let access = |name, secret, role, expires| {
+        let hash = KeyHash::new([secret; 32]);
+        AccessKey { id: id(name), hash, role, expires }
+    };
     let facts = [
         Decided::TeamDefined(team),
         Decided::TeamRemoved(id("web")),
@@ -204,8 +208,8 @@ pub(super) fn of_the_organisation() -> Vec<QuotaFact> {
         Decided::CallerKeyCreated(caller_key()),
         Decided::CallerKeyRevoked(id("chat-1")),
         Decided::CallerKeyExpirySet { key: id("chat-1"), expires: at(70) },
-        Decided::AccessKeyCreated(access("grace", Role::Approver, None)),
-        Decided::AccessKeyCreated(access("ada", Role::Lead(id("web")), Some(at(80)))),
+        Decided::AccessKeyCreated(access("grace", 9, Role::Approver, None)),
+        Decided::AccessKeyCreated(access("ada", 8, Role::Lead(id("web")), Some(at(80)))),
         Decided::AccessKeyRevoked(id("ada")),
         Decided::ExceptionGranted(exception("trial", Waiver::SandboxLimit)),
         Decided::ExceptionGranted(exception("audit", Waiver::Other("a yearly audit".into()))),

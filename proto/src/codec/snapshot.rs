@@ -1,0 +1,77 @@
+//! What a quota node remembers of its topic ⇄ bytes: a cache, so bytes of another format or with a hole in them are an
+//! error, and whoever reads them rebuilds from the journal instead. Where they stand and whether they are whole is the
+//! business of whoever writes them.
+
+mod buckets;
+mod org;
+mod pool;
+mod terms;
+
+#[cfg(test)]
+mod tests;
+
+use super::values::{bits_from_wire, present};
+use super::{DecodeError, policy, values};
+use crate::governance::v1 as governance;
+use crate::storage::v1 as wire;
+use bytes::Bytes;
+use prost::Message;
+use std::collections::BTreeMap;
+use weir_domain::ids::{EventId, PoolId};
+use weir_domain::ledger::LedgerImage;
+use weir_domain::org::OrgImage;
+
+/// The version of the format. Goes up with every change of what the bytes mean; other versions are not read.
+const FORMAT: u32 = 1;
+const ID_BYTES: usize = 16;
+
+/// The state of a quota node when it had read each partition up to an offset.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Snapshot {
+    /// By partition of the quota topic: the first offset that is not in it.
+    pub next: BTreeMap<u32, u64>,
+    /// The organisation.
+    pub org: OrgImage,
+    /// The ledger of every pool.
+    pub pools: Vec<(PoolId, LedgerImage)>,
+    /// The facts of governance that are in it: a journal may say one twice.
+    pub decided: Vec<EventId>,
+}
+
+/// A snapshot as bytes.
+pub fn snapshot_to_bytes(snapshot: &Snapshot) -> Vec<u8> {
+    let next =
+        |(partition, offset): (&u32, &u64)| wire::NextOffset { partition: *partition, offset: *offset };
+    let decided: Vec<u8> = snapshot.decided.iter().flat_map(|id| id.as_u128().to_be_bytes()).collect();
+    let message = wire::Snapshot {
+        format: FORMAT,
+        next: snapshot.next.iter().map(next).collect(),
+        org: Some(org::to_wire(&snapshot.org)),
+        pools: snapshot.pools.iter().map(|(id, ledger)| pool::to_wire(id, ledger)).collect(),
+        decided: decided.into(),
+    };
+    message.encode_to_vec()
+}
+
+/// A snapshot from its bytes.
+pub fn snapshot_from_bytes(bytes: Bytes) -> Result<Snapshot, DecodeError> {
+    let message = wire::Snapshot::decode(bytes)
+        .map_err(|source| DecodeError::Payload { message: "weir.storage.v1.Snapshot", source })?;
+    if message.format != FORMAT {
+        let problem = format!(
+            "is {}; this version reads {FORMAT} and rebuilds from the journal instead",
+            message.format
+        );
+        return Err(DecodeError::field("format", problem));
+    }
+    Ok(Snapshot {
+        next: message.next.iter().map(|next| (next.partition, next.offset)).collect(),
+        org: org::from_wire(present(message.org.as_ref(), "org")?)?,
+        pools: message.pools.iter().map(pool::from_wire).collect::<Result<_, _>>()?,
+        decided: message.decided.chunks(ID_BYTES).map(decided).collect::<Result<_, _>>()?,
+    })
+}
+
+fn decided(bytes: &[u8]) -> Result<EventId, DecodeError> {
+    bits_from_wire(bytes, "decided").map(EventId::new)
+}

@@ -1,0 +1,82 @@
+//! The organisation as plain data, for snapshots: a cache of what the journal says, never a truth.
+
+use crate::access::AccessKey;
+use crate::directory::{CallerKey, KeyHash};
+use crate::ids::{AccessKeyId, CallerKeyId, ExceptionId, PoolId};
+use crate::ledger::PoolTerms;
+use crate::org::Org;
+use crate::policy::{Exception, Service, Team};
+use crate::price::Price;
+
+/// An organisation, whole.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct OrgImage {
+    /// How many decisions were made.
+    pub version: u64,
+    /// Its teams.
+    pub teams: Vec<Team>,
+    /// Its services, without their allocations.
+    pub services: Vec<Service>,
+    /// What was decided about every pool that ever was.
+    pub pools: Vec<(PoolId, PoolTerms)>,
+    /// What tokens cost.
+    pub prices: Vec<Price>,
+    /// Exceptions that were not ended before their end.
+    pub exceptions: Vec<Exception>,
+    /// Those that were.
+    pub ended: Vec<ExceptionId>,
+    /// Caller keys that were not revoked.
+    pub keys: Vec<CallerKey>,
+    /// Those that were: their names and secrets are used up.
+    pub revoked: Vec<(CallerKeyId, KeyHash)>,
+    /// Access keys that were not revoked.
+    pub access_keys: Vec<AccessKey>,
+    /// Those that were, as above.
+    pub access_revoked: Vec<(AccessKeyId, KeyHash)>,
+}
+
+impl Org {
+    /// The organisation as plain data.
+    pub fn image(&self) -> OrgImage {
+        let revoked = |(hash, id): (&KeyHash, &AccessKeyId)| {
+            self.access_revoked.contains(id).then(|| (id.clone(), *hash))
+        };
+        OrgImage {
+            version: self.version,
+            teams: self.teams.values().cloned().collect(),
+            services: self.services.values().cloned().collect(),
+            pools: self.pools.iter().map(|(id, terms)| (id.clone(), terms.clone())).collect(),
+            prices: self.prices.values().cloned().collect(),
+            exceptions: self.exceptions.values().cloned().collect(),
+            ended: self.ended.iter().cloned().collect(),
+            keys: self.keys.values().cloned().collect(),
+            revoked: self.revoked.iter().map(|(id, hash)| (id.clone(), *hash)).collect(),
+            access_keys: self.access_keys.values().cloned().collect(),
+            access_revoked: self.access_by_hash.iter().filter_map(revoked).collect(),
+        }
+    }
+
+    /// The organisation that an image was made of.
+    pub fn from_image(image: OrgImage) -> Self {
+        let hashes = image.access_keys.iter().map(|key| (key.hash, key.id.clone()));
+        let hashes = hashes.chain(image.access_revoked.iter().map(|(id, hash)| (*hash, id.clone()))).collect();
+        Self {
+            version: image.version,
+            teams: image.teams.into_iter().map(|team| (team.id.clone(), team)).collect(),
+            services: image.services.into_iter().map(|service| (service.id.clone(), service)).collect(),
+            pools: image.pools.into_iter().collect(),
+            prices: image
+                .prices
+                .into_iter()
+                .map(|price| ((price.model.clone(), price.valid_from), price))
+                .collect(),
+            exceptions: image.exceptions.into_iter().map(|given| (given.id.clone(), given)).collect(),
+            ended: image.ended.into_iter().collect(),
+            keys: image.keys.into_iter().map(|key| (key.id.clone(), key)).collect(),
+            revoked: image.revoked.into_iter().collect(),
+            access_by_hash: hashes,
+            access_keys: image.access_keys.into_iter().map(|key| (key.id.clone(), key)).collect(),
+            access_revoked: image.access_revoked.into_iter().map(|(id, _)| id).collect(),
+        }
+    }
+}
