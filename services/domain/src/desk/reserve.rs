@@ -68,7 +68,7 @@ impl Desk {
         let (limit, first) = hand.requests_used(now)?;
         let in_hand = hand.current.as_ref().is_some_and(|slice| slice.covers(ask.need));
         let retry = match first {
-            Some(first) if !in_hand => self.ledger.admits_from(&ask.service, ask.need.tokens, first),
+            Some(first) if !in_hand => self.ledger.admits_from(&ask.service, ask.need, first),
             first => first,
         };
         Some(Refusal::RequestsUsed { limit, retry: retry.map(|at| Retry::at(at, now)) })

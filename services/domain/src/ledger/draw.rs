@@ -2,13 +2,14 @@
 
 use crate::amount::{Money, Tokens};
 use crate::bucket::Level;
+use crate::budget::BudgetState;
 use crate::ids::{ServiceId, SliceId};
 use crate::ledger::levels::Place;
 use crate::ledger::refusal::{Bound, CapacityUsed, Refusal, Retry};
 use crate::ledger::retry::{Borrowing, Short, borrowable, first_admission, first_admission_from, split};
 use crate::ledger::{Account, Draw, Drawn, Ledger, Moved, Movement, Quantity};
 use crate::policy::{Enforcement, Terms};
-use crate::time::Timestamp;
+use crate::time::{Timestamp, Window};
 
 /// A slice takes ahead at most this part of what is left of the guarantee, and at most this part of what is left to borrow
 /// or of a budget: it shrinks to the exact need near the limit, and parks little of what others could borrow.
@@ -59,12 +60,27 @@ impl Ledger {
         self.weigh(place, account, account.terms.as_ref().ok_or(Refusal::NoAllocation)?, need)
     }
 
-    /// The first instant from another one on at which a request of this size is admitted, as far as tokens go.
-    pub fn admits_from(&self, service: &ServiceId, tokens: Tokens, from: Timestamp) -> Option<Timestamp> {
+    /// The first instant from another one on at which a request of this size is admitted, budgets and all.
+    pub fn admits_from(&self, service: &ServiceId, need: Quantity, from: Timestamp) -> Option<Timestamp> {
         let place = self.place(service)?;
         let account = self.account_at(place);
-        let borrowing = self.borrowing(account, account.terms.as_ref()?);
-        first_admission_from(&self.levels, place, &borrowing, Level::from_tokens(tokens), from)
+        self.first_admission(place, account, account.terms.as_ref()?, need, from)
+    }
+
+    fn first_admission(
+        &self,
+        place: Place,
+        account: &Account,
+        terms: &Terms,
+        need: Quantity,
+        from: Timestamp,
+    ) -> Option<Timestamp> {
+        let mut from = from;
+        for budget in account.budgets.iter().filter(|budget| budget.refuses()) {
+            from = from.max(first_room(budget, account.outstanding, need, from)?);
+        }
+        let borrowing = self.borrowing(account, terms);
+        first_admission_from(&self.levels, place, &borrowing, Level::from_tokens(need.tokens), from)
     }
 
     fn weigh(&self, place: Place, account: &Account, terms: &Terms, need: Quantity) -> Result<(), Refusal> {
@@ -89,27 +105,15 @@ impl Ledger {
         terms: &Terms,
         need: Quantity,
     ) -> Result<(), Refusal> {
-        let short = |state: &&crate::budget::BudgetState| {
-            state.refuses() && state.room(account.outstanding) < state.part(need)
-        };
+        let short =
+            |state: &&BudgetState| state.refuses() && state.room(account.outstanding) < state.part(need);
         let Some(first) = account.budgets.iter().find(short) else { return Ok(()) };
-        let over =
-            |state: &crate::budget::BudgetState| state.period.map_or(self.at(), crate::time::Window::end);
-        let resets = account.budgets.iter().filter(short).map(over).max().unwrap_or(self.at());
-        let fits = |state: &crate::budget::BudgetState| {
-            state.limit().saturating_sub(state.part(account.outstanding)) >= state.part(need)
-        };
-        let retry = if account.budgets.iter().filter(short).all(fits) {
-            let (borrowing, amount) = (self.borrowing(account, terms), Level::from_tokens(need.tokens));
-            first_admission_from(&self.levels, place, &borrowing, amount, resets)
-        } else {
-            None
-        };
+        let retry = self.first_admission(place, account, terms, need, self.at());
         Err(Refusal::BudgetUsed {
             budget: first.budget.id.clone(),
             used: first.used(account.outstanding),
             limit: first.limit(),
-            resets: over(first),
+            resets: first.period.map_or(self.at(), Window::end),
             retry: retry.map(|at| Retry::at(at, self.at())),
         })
     }
@@ -218,6 +222,21 @@ impl Ledger {
     pub(super) fn moved(&self, service: &ServiceId, what: Moved) -> Movement {
         Movement { at: self.at(), service: service.clone(), what }
     }
+}
+
+/// The first instant from another one on at which a budget has room: then, or when its next period begins.
+fn first_room(
+    budget: &BudgetState,
+    outstanding: Quantity,
+    need: Quantity,
+    from: Timestamp,
+) -> Option<Timestamp> {
+    let end = budget.period.map_or(from, Window::end);
+    if from < end && budget.room(outstanding) >= budget.part(need) {
+        return Some(from);
+    }
+    let fresh = budget.limit().saturating_sub(budget.part(outstanding));
+    (fresh >= budget.part(need)).then_some(end.max(from))
 }
 
 /// `amount × part / whole`, rounded down.

@@ -150,7 +150,9 @@ impl Pool {
             Step::ReserveAgain { which, tokens } => self.reserve_again(which, tokens)?,
             Step::Settle { which, used } => self.settle_one(which, Tokens::new(used))?,
             Step::SettleAgain { which, used } => self.settle_again(which, Tokens::new(used))?,
-            Step::SettleSelfGranted { service: who, held, used } => self.settle_self_granted(who, held, used)?,
+            Step::SettleSelfGranted { service: who, held, used } => {
+                self.settle_self_granted(who, held, used)?
+            }
             Step::Release { which } => self.release(which)?,
             Step::Extend { which } => self.extend(which),
             Step::Redeclare { which } => self.redeclare(which),
@@ -178,7 +180,8 @@ impl Pool {
                 let held = Held { hold: admitted.hold, service: who, used: None };
                 let known = |other: &Held| other.hold == admitted.hold;
                 let clients = &mut self.clients;
-                let again = clients.held.iter().any(known) || clients.waiting.iter().any(|(held, _)| known(held));
+                let again =
+                    clients.held.iter().any(known) || clients.waiting.iter().any(|(held, _)| known(held));
                 if !again {
                     clients.waiting.push((held, answer.after));
                 }
@@ -202,7 +205,9 @@ impl Pool {
     }
 
     fn reserve_again(&mut self, which: usize, tokens: Option<u64>) -> Checked {
-        let Some((reservation, who, before)) = pick(&self.clients.reserved, which).cloned() else { return Ok(()) };
+        let Some((reservation, who, before)) = pick(&self.clients.reserved, which).cloned() else {
+            return Ok(());
+        };
         self.reserve(reservation, who, tokens.map_or(before, Tokens::new))
     }
 
@@ -222,7 +227,8 @@ impl Pool {
     }
 
     fn settle_one(&mut self, which: usize, used: Tokens) -> Checked {
-        let open: Vec<_> = (0..self.clients.held.len()).filter(|at| self.clients.held[*at].used.is_none()).collect();
+        let open: Vec<_> =
+            (0..self.clients.held.len()).filter(|at| self.clients.held[*at].used.is_none()).collect();
         let Some(at) = pick(&open, which).copied() else { return Ok(()) };
         let held = self.clients.held[at].clone();
         self.clients.held[at].used = Some(used);
@@ -255,7 +261,8 @@ impl Pool {
     }
 
     fn release(&mut self, which: usize) -> Checked {
-        let open: Vec<_> = (0..self.clients.held.len()).filter(|at| self.clients.held[*at].used.is_none()).collect();
+        let open: Vec<_> =
+            (0..self.clients.held.len()).filter(|at| self.clients.held[*at].used.is_none()).collect();
         let Some(at) = pick(&open, which).copied() else { return Ok(()) };
         let held = self.clients.held[at].clone();
         self.clients.held[at].used = Some(Tokens::ZERO);
@@ -266,7 +273,12 @@ impl Pool {
         }
         self.clients.charged.insert(held.hold, (held.service.clone(), Tokens::ZERO));
         let Held { hold, service, .. } = held;
-        self.clients.unacknowledged.push(Unacknowledged { hold, service, used: Tokens::ZERO, after: answer.after });
+        self.clients.unacknowledged.push(Unacknowledged {
+            hold,
+            service,
+            used: Tokens::ZERO,
+            after: answer.after,
+        });
         Ok(())
     }
 
@@ -413,7 +425,11 @@ impl Pool {
         let ledger = self.desk.ledger();
         let windows = ledger.terms().bursts_of(who).map(|record| record.burst.window);
         let edges = windows.flat_map(|window| [window.start(), window.end()]);
-        edges.flat_map(|edge| [edge.minus(nano), edge]).filter(|at| *at >= ledger.at()).chain([ledger.at()]).collect()
+        edges
+            .flat_map(|edge| [edge.minus(nano), edge])
+            .filter(|at| *at >= ledger.at())
+            .chain([ledger.at()])
+            .collect()
     }
 
     /// Everything comes to rest: the journal alone, and a snapshot, bring the ledger back.

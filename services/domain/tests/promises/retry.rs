@@ -37,7 +37,10 @@ pub(crate) fn check(desk: &Desk, ask: &Reserve, refusal: &Refusal) -> Result<(),
         }
         for ticks in [0, 5] {
             if let Err(again) = passes(desk, ask, retry.at, ticks) {
-                return Err(format!("told {:?} at {now} by {refusal:?}, and then {again:?} ({ticks})", retry.at));
+                return Err(format!(
+                    "told {:?} at {now} by {refusal:?}, and then {again:?} ({ticks})",
+                    retry.at
+                ));
             }
         }
         return Ok(());

@@ -103,7 +103,7 @@ fn allocate() -> impl Strategy<Value = Allocate> {
     );
     let more = (
         prop::bool::weighted(0.1),
-        prop::option::weighted(0.3, (1_u64..30_000, any::<bool>())),
+        prop::option::weighted(0.4, (1_u64..4_000, any::<bool>())),
         prop::option::weighted(0.1, (1_i64..100, 0_u64..500)),
     );
     (rates, limits, more).prop_map(|((baseline, above, lending), limits, (shadow, budget, lapse_s))| {

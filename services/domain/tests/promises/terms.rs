@@ -91,8 +91,12 @@ pub(crate) fn changes(step: &Step, pool: u64, ages: &mut [usize], now: Timestamp
 
 fn decide(burst: BurstId, what: Verdict, now: Timestamp) -> Change {
     match what {
-        Verdict::Approve { best_effort: true } => Change::ApproveBurst { burst, approval: Approval::BestEffort },
-        Verdict::Approve { best_effort: false } => Change::ApproveBurst { burst, approval: Approval::Guaranteed },
+        Verdict::Approve { best_effort: true } => {
+            Change::ApproveBurst { burst, approval: Approval::BestEffort }
+        }
+        Verdict::Approve { best_effort: false } => {
+            Change::ApproveBurst { burst, approval: Approval::Guaranteed }
+        }
         Verdict::Deny => Change::DenyBurst { burst },
         Verdict::Revoke => Change::RevokeBurst { burst },
         Verdict::Extend { by_s } => {
