@@ -24,6 +24,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .bytes(".weir.storage")
         .bytes(".weir.quota.v1.Settled")
         .bytes(".weir.quota.v1.SliceDrawn")
+        .bytes(".weir.quota.v1.Outstanding")
+        .bytes(".weir.quota.v1.SessionReserve")
+        .bytes(".weir.quota.v1.SessionSettle")
+        .bytes(".weir.quota.v1.SessionDecision")
         .compile_fds(descriptors)?;
     Ok(())
 }

@@ -8,6 +8,8 @@ mod pool;
 mod terms;
 
 #[cfg(test)]
+mod random;
+#[cfg(test)]
 mod tests;
 
 use super::values::{bits_from_wire, present};

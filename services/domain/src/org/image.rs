@@ -59,7 +59,8 @@ impl Org {
     /// The organisation that an image was made of.
     pub fn from_image(image: OrgImage) -> Self {
         let hashes = image.access_keys.iter().map(|key| (key.hash, key.id.clone()));
-        let hashes = hashes.chain(image.access_revoked.iter().map(|(id, hash)| (*hash, id.clone()))).collect();
+        let hashes =
+            hashes.chain(image.access_revoked.iter().map(|(id, hash)| (*hash, id.clone()))).collect();
         Self {
             version: image.version,
             teams: image.teams.into_iter().map(|team| (team.id.clone(), team)).collect(),
