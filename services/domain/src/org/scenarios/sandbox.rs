@@ -54,7 +54,7 @@ fn without_owner_and_use_case_a_service_has_the_sandbox_and_no_more() {
 
 #[test]
 fn an_exception_lets_it_have_more_until_it_ends() {
-    let wanted = with_orphan(vec![exception("late", "chat", 20), exception("later", "chat", 30)]);
+    let wanted = with_orphan(vec![exception("late", "chat", 30), exception("later", "chat", 20)]);
     let org = organised(&wanted);
     assert_eq!(lapse(&org), Some(day(30)));
     assert_eq!(org.policy(NOW), wanted, "the lapse follows from it and is not stated");
