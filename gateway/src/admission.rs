@@ -3,25 +3,27 @@
 use std::time::Duration;
 
 use tonic::metadata::MetadataValue;
-use tonic::{Request, Status};
+use tonic::{Code, Request, Status};
 use weir_domain::amount::Tokens;
-use weir_domain::ids::{AttemptId, HoldId, PoolId, ServiceId};
+use weir_domain::ids::{HoldId, ModelName, PoolId, ReservationId, ServiceId};
 use weir_proto::codec::duration_from_wire;
 use weir_proto::quota::v1::admission_service_client::AdmissionServiceClient;
 use weir_proto::quota::v1::reserve_response::Decision as WireDecision;
 use weir_proto::quota::v1::{Limit, ReserveRequest, ReserveResponse, Standing};
 use weir_runtime::trace::{TRACEPARENT, TraceContext};
 
+use crate::meter::Expected;
 use crate::quota::QuotaChannel;
 
 /// What is asked for.
 #[derive(Debug)]
 pub(crate) struct Reservation<'a> {
-    /// Also the reservation's id: one attempt, one hold, however often it is asked for.
-    pub(crate) attempt: AttemptId,
+    /// Made of the attempt's id: one attempt, one hold, however often it is asked for.
+    pub(crate) id: ReservationId,
     pub(crate) service: &'a ServiceId,
     pub(crate) pool: &'a PoolId,
-    pub(crate) tokens: Tokens,
+    pub(crate) model: &'a ModelName,
+    pub(crate) expected: Expected,
     pub(crate) trace: TraceContext,
 }
 
@@ -37,21 +39,34 @@ pub(crate) enum Decision {
 /// Why a request may not pass.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Refusal {
-    /// The limit, in one word.
-    pub(crate) limit: &'static str,
+    pub(crate) limit: Limit,
     pub(crate) message: String,
-    /// None: it never fits.
+    /// None: it never fits, or no time helps by itself.
     pub(crate) retry_after: Option<Duration>,
     pub(crate) standing: Option<Standing>,
 }
-
-/// The limit of a service that has no allocation in the pool.
-pub(crate) const NO_ALLOCATION: &str = "no_allocation";
 
 /// Nobody could decide.
 #[derive(Debug, thiserror::Error)]
 #[error("no decision from quota")]
 pub(crate) struct Undecided(#[from] Status);
+
+impl Undecided {
+    /// Whether quota could not be asked. It can be where it answers that it does not know us, or does not understand what
+    /// is asked: then somebody must look at the settings, and nothing is admitted meanwhile.
+    pub(crate) fn is_outage(&self) -> bool {
+        !matches!(
+            self.0.code(),
+            Code::InvalidArgument
+                | Code::Unauthenticated
+                | Code::PermissionDenied
+                | Code::Unimplemented
+                | Code::NotFound
+                | Code::FailedPrecondition
+                | Code::OutOfRange
+        )
+    }
+}
 
 /// Asks, and asks once more with the same id if there was no answer.
 pub(crate) async fn reserve(
@@ -73,10 +88,12 @@ async fn reserve_once(
     timeout: Duration,
 ) -> Result<Decision, Status> {
     let mut request = Request::new(ReserveRequest {
-        reservation_id: reservation.attempt.to_string(),
+        reservation_id: reservation.id.to_string(),
         service: reservation.service.to_string(),
         pool: reservation.pool.to_string(),
-        tokens: reservation.tokens.get(),
+        tokens: reservation.expected.held.get(),
+        model: reservation.model.to_string(),
+        input: reservation.expected.input.get(),
     });
     if let Ok(trace) = MetadataValue::try_from(reservation.trace.to_string()) {
         request.metadata_mut().insert(TRACEPARENT, trace);
@@ -95,7 +112,7 @@ fn decision(answer: ReserveResponse) -> Result<Decision, Status> {
             Ok(Decision::Admitted { hold, tokens: Tokens::new(admitted.tokens), standing })
         }
         Some(WireDecision::Refused(refused)) => Ok(Decision::Refused(Refusal {
-            limit: limit_name(refused.limit()),
+            limit: refused.limit(),
             retry_after: refused.retry_after.as_ref().map(duration_from_wire),
             message: refused.message,
             standing,
@@ -104,12 +121,47 @@ fn decision(answer: ReserveResponse) -> Result<Decision, Status> {
     }
 }
 
-fn limit_name(limit: Limit) -> &'static str {
+/// A limit's name in metrics and events: as the ledger names it.
+pub(crate) fn limit_name(limit: Limit) -> &'static str {
     match limit {
         Limit::Unspecified => "unknown",
-        Limit::NoAllocation => NO_ALLOCATION,
+        Limit::NoAllocation => "no_allocation",
         Limit::RequestSize => "request_size",
         Limit::Baseline => "baseline",
+        Limit::Ceiling => "ceiling",
+        Limit::Spare => "spare",
+        Limit::Budget => "budget",
+        Limit::Requests => "requests",
+        Limit::InFlight => "in_flight",
         Limit::Holds => "holds",
+        Limit::ReservationId => "reservation_id",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_limit_has_the_name_that_the_ledger_gives_it() {
+        for limit in (1..).map_while(|number| Limit::try_from(number).ok()) {
+            let name = limit_name(limit);
+            assert_eq!(weir_domain::ledger::Refusal::limit_from_name(name), Some(name), "{limit:?}");
+        }
+    }
+
+    #[test]
+    fn an_answer_that_nobody_understands_us_is_no_outage() {
+        let is_outage = |code| Undecided(Status::new(code, "")).is_outage();
+        for code in
+            [Code::Unavailable, Code::DeadlineExceeded, Code::Unknown, Code::Internal, Code::Cancelled]
+        {
+            assert!(is_outage(code), "{code:?}");
+        }
+        for code in
+            [Code::Unauthenticated, Code::PermissionDenied, Code::InvalidArgument, Code::Unimplemented]
+        {
+            assert!(!is_outage(code), "{code:?}");
+        }
     }
 }

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use weir_domain::amount::Tokens;
-use weir_domain::ids::{AttemptId, HoldId, PoolId, ServiceId};
-use weir_domain::usage::{AttemptOutcome, UsageEvent, UsageRecorded};
+use weir_domain::ids::{AttemptId, HoldId, ModelName, PoolId, ServiceId};
+use weir_domain::usage::{AttemptOutcome, TokenUsage, UsageEvent, UsageRecorded};
 use weir_proto::codec::{AttemptEnded, AttemptStarted};
 use weir_runtime::clock::Clock;
 
 use crate::backlog::Backlog;
+use crate::extend::UnderWay;
 use crate::meter::{Expected, Measured};
 use crate::metrics;
 use crate::wal::{Unfinished, Wal};
@@ -41,7 +41,8 @@ pub(crate) struct Settlement {
     pub(crate) hold: HoldId,
     pub(crate) service: ServiceId,
     pub(crate) pool: PoolId,
-    pub(crate) used: Tokens,
+    pub(crate) model: ModelName,
+    pub(crate) usage: TokenUsage,
     /// How often it was tried.
     pub(crate) tries: u32,
     /// None after a restart: the process before may have settled it.
@@ -61,6 +62,7 @@ pub(crate) struct Metering {
     pub(crate) wal: Arc<Wal>,
     pub(crate) publications: Arc<Backlog<Publication>>,
     pub(crate) settlements: Arc<Backlog<Settlement>>,
+    pub(crate) under_way: Arc<UnderWay>,
     places: Arc<Semaphore>,
 }
 
@@ -68,7 +70,8 @@ impl Metering {
     /// Metering with room for so many unfinished attempts.
     pub(crate) fn new(clock: Arc<dyn Clock>, wal: Arc<Wal>, attempts_open_max: u32) -> Self {
         let places = Arc::new(Semaphore::new(attempts_open_max as usize));
-        Self { clock, wal, publications: Arc::default(), settlements: Arc::default(), places }
+        let (publications, settlements, under_way) = (Arc::default(), Arc::default(), Arc::default());
+        Self { clock, wal, publications, settlements, under_way, places }
     }
 
     /// A place for one more attempt, if there is one.
@@ -90,6 +93,7 @@ impl Metering {
             attempt.end(AttemptOutcome::UpstreamBroke, Measured::unbilled());
             return Err(problem);
         }
+        self.under_way.begin(&attempt.started);
         Ok(attempt)
     }
 
@@ -165,6 +169,7 @@ impl Attempt {
         if std::mem::replace(&mut self.is_over, true) {
             return;
         }
+        self.metering.under_way.end(self.started.attempt);
         let now = self.metering.clock.now();
         let ended = ended(self.started.attempt, now, outcome, measured, &self.ending);
         self.metering.record_end(&ended);
@@ -183,6 +188,9 @@ impl Attempt {
 impl Drop for Attempt {
     /// A panic must not leave an attempt open until the next start. When a process ends, the log has it.
     fn drop(&mut self) {
+        if !self.is_over {
+            self.metering.under_way.end(self.started.attempt);
+        }
         if std::thread::panicking() {
             let estimated = Measured::estimated(self.expected());
             self.end(AttemptOutcome::GatewayLost, estimated);
@@ -219,7 +227,8 @@ fn settlement(event: &UsageRecorded, place: Option<Place>) -> Settlement {
         hold: event.hold,
         service: event.service.clone(),
         pool: event.pool.clone(),
-        used: event.usage.total(),
+        model: event.model.clone(),
+        usage: event.usage,
         tries: 0,
         place,
     }

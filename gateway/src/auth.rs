@@ -93,7 +93,7 @@ mod tests {
     use super::*;
     use crate::directory::tests::sample;
     use http::HeaderValue;
-    use weir_domain::directory::{CallerKey, Directory, ServiceEntry};
+    use weir_domain::directory::{CallerKey, Directory, KeyHolder, ServiceEntry};
     use weir_domain::ids::{CallerKeyId, ServiceId, TeamId};
 
     const PEER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
@@ -110,7 +110,9 @@ mod tests {
                 id: CallerKeyId::try_new("k").unwrap(),
                 hash: KeyHash::new(Sha256::digest("weir-1").into()),
                 service,
+                holder: KeyHolder::Workload,
                 expires: None,
+                models: vec![],
             }],
             ..Directory::default()
         })

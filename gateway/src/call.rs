@@ -6,11 +6,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, Response};
-use weir_domain::amount::Tokens;
-use weir_domain::ids::{AttemptId, HoldId};
+use weir_domain::ids::AttemptId;
 use weir_domain::usage::AttemptOutcome;
 use weir_proto::codec::AttemptStarted;
-use weir_proto::quota::v1::Standing;
 use weir_runtime::tokenizer::Tokenizer;
 use weir_runtime::trace::TraceContext;
 
@@ -23,20 +21,12 @@ use crate::errors::Problem;
 use crate::gateway::{Gateway, Governance};
 use crate::governed::Context;
 use crate::headers::{rate_limits, to_caller, to_upstream};
+use crate::hold::Held;
 use crate::inject::{ask_for_usage, name_model};
 use crate::link::UpstreamBody;
 use crate::meter::{Expected, Measured, Meter, Shape};
 use crate::request::RequestBody;
 use crate::route::{Route, Target};
-use crate::settle::release;
-
-/// What quota holds for a request.
-#[derive(Debug)]
-pub(crate) struct Held {
-    pub(crate) hold: HoldId,
-    pub(crate) tokens: Tokens,
-    pub(crate) standing: Option<Standing>,
-}
 
 /// A call that may be made.
 pub(crate) struct Call {
@@ -111,8 +101,7 @@ impl Call {
     /// Nothing may be called that is not written down first.
     fn not_recorded(&self, governance: &Governance, problem: &std::io::Error) -> Problem {
         tracing::error!(%problem, "write-ahead log does not take attempts");
-        let (service, pool) = (self.caller.service.id.clone(), self.route.pool.clone());
-        self.gateway.tasks.spawn(release(governance.quota.clone(), self.held.hold, service, pool));
+        self.held.give_back(&self.gateway, governance, &self.caller.service, &self.route);
         Problem::metering_unavailable("the gateway's log cannot be written")
     }
 

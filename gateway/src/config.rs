@@ -5,10 +5,15 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
+use weir_domain::desk::HOLD_LIFETIME;
 use weir_domain::ids::{NodeId, UpstreamId};
 use weir_runtime::config::Problem;
 use weir_runtime::journal::config::Fsync;
 use weir_runtime::secrets::SecretSource;
+
+/// A hold may be extended for the first time after two intervals, and a call may fail: three fit its lifetime of two minutes.
+const EXTEND_INTERVAL_MS_MAX: u64 = 40_000;
+const _: () = assert!(3 * EXTEND_INTERVAL_MS_MAX as u128 <= HOLD_LIFETIME.as_millis());
 
 /// All that can be set.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -53,6 +58,9 @@ pub struct Config {
     pub attempts_open_max: u32,
     /// How many settles are on their way to quota at once.
     pub settles_in_flight_max: u32,
+    /// How often the holds of requests that are under way are extended, so that quota does not take this gateway for gone:
+    /// often enough that two calls in a row may fail.
+    pub extend_interval_ms: u64,
     /// How often an address may present a wrong key before it is told to wait.
     pub failed_keys_per_minute_max: NonZeroU32,
     /// On shutdown, how long streams may go on. The process that runs the gateway gives it 45 s in all, and this, the flush
@@ -128,6 +136,7 @@ impl Default for Config {
             drain_tokens_max: 32_768,
             attempts_open_max: 100_000,
             settles_in_flight_max: 32,
+            extend_interval_ms: 30_000,
             failed_keys_per_minute_max: NonZeroU32::new(60).expect("60 is not zero"),
             shutdown_streams_ms_max: 20_000,
             shutdown_flush_ms_max: 5_000,
@@ -158,6 +167,12 @@ impl Config {
                     format!("{:?} is not a URL such as \"https://host\"", upstream.base_url),
                 );
             }
+        }
+        if !(1..=EXTEND_INTERVAL_MS_MAX).contains(&self.extend_interval_ms) {
+            let (found, most) = (self.extend_interval_ms, EXTEND_INTERVAL_MS_MAX);
+            let message =
+                format!("{found} ms is not between 1 and {most} ms, within which quota must hear of a hold");
+            add("gateway.extend_interval_ms".to_owned(), message);
         }
         if self.mode == Mode::PassThrough && self.upstreams.is_empty() {
             add("gateway.mode".to_owned(), "\"pass-through\" needs an upstream to pass to".to_owned());
@@ -193,6 +208,7 @@ mod tests {
     fn every_problem_is_named_with_its_place() {
         let config = Config {
             node: "Not A Name".to_owned(),
+            extend_interval_ms: 60_000,
             upstreams: vec![
                 upstream("a", "https://x"),
                 upstream("a", "nowhere"),
@@ -206,6 +222,7 @@ mod tests {
             "gateway.upstreams[1].name",
             "gateway.upstreams[1].base_url",
             "gateway.upstreams[2].name",
+            "gateway.extend_interval_ms",
         ];
         assert_eq!(places, expected);
         assert_eq!(Config::default().problems(), []);

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use tokio_util::sync::CancellationToken;
-use weir_domain::directory::{Directory, KeyHash, ServiceEntry};
-use weir_domain::ids::{CallerKeyId, NodeId, PoolId};
+use weir_domain::directory::{Directory, KeyHash, PoolEntry, ServiceEntry};
+use weir_domain::ids::{CallerKeyId, ModelName, NodeId, PoolId};
 use weir_domain::policy::{Deployment, Model, Pool};
 use weir_domain::time::Timestamp;
 use weir_proto::codec::directory_from_wire;
@@ -47,6 +47,25 @@ struct Key {
 pub(crate) struct Caller {
     pub(crate) key: CallerKeyId,
     pub(crate) service: Arc<ServiceEntry>,
+    /// The only models that the key may call; none stated means all that the service may.
+    models: Arc<[ModelName]>,
+}
+
+impl Caller {
+    /// The service's allocation in a pool, if it has one.
+    pub(crate) fn allocation(&self, pool: &PoolId) -> Option<&PoolEntry> {
+        self.service.pools.iter().find(|entry| entry.pool == *pool)
+    }
+
+    /// Whether the key may call the model, as far as the key goes.
+    pub(crate) fn key_allows(&self, model: &ModelName) -> bool {
+        self.models.is_empty() || self.models.contains(model)
+    }
+
+    /// Whether the caller may use a model.
+    pub(crate) fn may_use(&self, served: &ServedModel) -> bool {
+        self.key_allows(&served.model.name) && self.allocation(&served.pool).is_some()
+    }
 }
 
 /// A model and where it is served.
@@ -77,7 +96,8 @@ impl Index {
             directory.services.into_iter().map(|entry| (entry.id.clone(), Arc::new(entry))).collect();
         for key in directory.keys {
             if let Some(service) = services.get(&key.service) {
-                let caller = Caller { key: key.id, service: Arc::clone(service) };
+                let (service, models) = (Arc::clone(service), key.models.into());
+                let caller = Caller { key: key.id, service, models };
                 index.keys.insert(key.hash, Key { caller, expires: key.expires });
             }
         }
@@ -95,14 +115,10 @@ impl Index {
         self.models.get(name).or_else(|| self.deployments.get(name))
     }
 
-    /// The models that a service may use, by name.
-    pub(crate) fn models_of(&self, service: &ServiceEntry) -> Vec<&ServedModel> {
-        let mut usable: Vec<_> = self
-            .models
-            .values()
-            .map(Arc::as_ref)
-            .filter(|served| service.pools.contains(&served.pool))
-            .collect();
+    /// The models that a caller may use, by name.
+    pub(crate) fn models_of(&self, caller: &Caller) -> Vec<&ServedModel> {
+        let mut usable: Vec<_> =
+            self.models.values().map(Arc::as_ref).filter(|served| caller.may_use(served)).collect();
         usable.sort_by(|a, b| a.model.name.cmp(&b.model.name));
         usable
     }
@@ -179,11 +195,12 @@ async fn follow_once(
 pub(crate) mod tests {
     use super::*;
     use weir_domain::amount::{Tokens, TokensPerMinute};
-    use weir_domain::directory::CallerKey;
-    use weir_domain::ids::{DeploymentId, ModelName, ServiceId, TeamId, UpstreamId};
-    use weir_domain::policy::Encoding;
+    use weir_domain::directory::{CallerKey, KeyHolder};
+    use weir_domain::ids::{DeploymentId, ServiceId, TeamId, UpstreamId};
+    use weir_domain::policy::{Encoding, FailureMode, Thresholds};
 
-    /// Two pools: `chat` with `gpt-4o` on deployments `d-1` and `d-2`, `other` with `secret` on `d-3`. Service `bot` is in `chat`.
+    /// Two pools: `chat` with `gpt-4o` and `mini` on deployments `d-1` to `d-3`, `other` with `secret` on `d-4`. Service `bot` is
+    /// in `chat`; its third key may call `mini` only.
     pub(crate) fn sample() -> Index {
         let model = |name: &str| Model {
             name: ModelName::try_new(name).unwrap(),
@@ -198,31 +215,47 @@ pub(crate) mod tests {
         let pool = |id: &str, models, deployments| Pool {
             id: PoolId::try_new(id).unwrap(),
             capacity: TokensPerMinute::new(1),
+            requests: None,
+            thresholds: Thresholds::default(),
             models,
             deployments,
         };
-        let key = |id: &str, byte, expires| CallerKey {
+        let key = |id: &str, byte, expires, models| CallerKey {
             id: CallerKeyId::try_new(id).unwrap(),
             hash: KeyHash::new([byte; 32]),
             service: ServiceId::try_new("bot").unwrap(),
+            holder: KeyHolder::Workload,
             expires,
+            models,
         };
         Index::new(Directory {
             version: 1,
             pools: vec![
                 pool(
                     "chat",
-                    vec![model("gpt-4o")],
-                    vec![deployment("d-1", "gpt-4o"), deployment("d-2", "gpt-4o")],
+                    vec![model("gpt-4o"), model("mini")],
+                    vec![deployment("d-1", "gpt-4o"), deployment("d-2", "gpt-4o"), deployment("d-3", "mini")],
                 ),
-                pool("other", vec![model("secret")], vec![deployment("d-3", "secret")]),
+                pool("other", vec![model("secret")], vec![deployment("d-4", "secret")]),
             ],
             services: vec![ServiceEntry {
                 id: ServiceId::try_new("bot").unwrap(),
                 team: TeamId::try_new("team").unwrap(),
-                pools: vec![PoolId::try_new("chat").unwrap()],
+                pools: vec![PoolEntry {
+                    pool: PoolId::try_new("chat").unwrap(),
+                    failure: FailureMode::Closed,
+                }],
             }],
-            keys: vec![key("k-1", 1, None), key("k-2", 2, Some(Timestamp::from_secs(100)))],
+            keys: vec![
+                key("k-1", 1, None, vec![]),
+                key("k-2", 2, Some(Timestamp::from_secs(100)), vec![]),
+                key(
+                    "k-3",
+                    3,
+                    None,
+                    vec![ModelName::try_new("mini").unwrap(), ModelName::try_new("secret").unwrap()],
+                ),
+            ],
         })
     }
 
@@ -234,7 +267,7 @@ pub(crate) mod tests {
         assert!(caller(1, 1_000));
         assert!(caller(2, 99));
         assert!(!caller(2, 100));
-        assert!(!caller(3, 0));
+        assert!(!caller(4, 0));
     }
 
     #[test]
@@ -247,11 +280,17 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_service_sees_the_models_it_may_use() {
+    fn a_caller_sees_the_models_that_its_service_and_its_key_may_use() {
         let index = sample();
-        let caller = index.caller(&KeyHash::new([1; 32]), Timestamp::EPOCH).unwrap();
-        let names: Vec<_> =
-            index.models_of(&caller.service).iter().map(|served| served.model.name.to_string()).collect();
-        assert_eq!(names, ["gpt-4o"]);
+        let names = |byte| {
+            let caller = index.caller(&KeyHash::new([byte; 32]), Timestamp::EPOCH).unwrap();
+            index.models_of(caller).iter().map(|served| served.model.name.to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(names(1), ["gpt-4o", "mini"]);
+        assert_eq!(
+            names(3),
+            ["mini"],
+            "the key names `secret` too, but the service has no allocation for it"
+        );
     }
 }

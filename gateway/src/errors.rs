@@ -110,6 +110,18 @@ impl Problem {
             .retry_after(retry_after)
     }
 
+    /// 429: the requests of this minute are used. The next passes after `retry_after` if nothing else arrives.
+    pub(crate) fn requests_used(message: String, retry_after: Duration) -> Self {
+        Self { kind: "requests", ..Self::refused_for_now(message, retry_after) }
+    }
+
+    /// 429: refused until somebody else's request ends. Waiting may help, and nobody knows how long.
+    pub(crate) fn refused_for_others(message: String) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "requests", "rate_limit_exceeded", message)
+            .retry_after(RETRY_SOON)
+            .header(SHOULD_RETRY, HeaderValue::from_static("true"))
+    }
+
     /// 429: refused for good. Waiting does not help.
     pub(crate) fn refused_for_good(message: String) -> Self {
         Self::new(StatusCode::TOO_MANY_REQUESTS, "insufficient_quota", "insufficient_quota", message)
@@ -229,6 +241,13 @@ mod tests {
         assert_eq!(response.headers()["retry-after-ms"], "1201");
         assert_eq!(response.headers()["retry-after"], "2");
         assert!(!response.headers().contains_key("x-should-retry"));
+    }
+
+    #[test]
+    fn a_refusal_that_ends_with_somebody_elses_request_tells_clients_to_try_soon() {
+        let response = Problem::refused_for_others("m".into()).into_response();
+        assert_eq!(response.headers()["retry-after"], "1");
+        assert_eq!(response.headers()["x-should-retry"], "true");
     }
 
     #[tokio::test]

@@ -13,6 +13,7 @@ use crate::attempt::Metering;
 use crate::auth::FailureGuard;
 use crate::config::Config;
 use crate::directory::SharedDirectory;
+use crate::outage::Outages;
 use crate::quota::QuotaChannel;
 use crate::refusals::Refusals;
 use crate::upstream::{Upstream, UpstreamError, Upstreams};
@@ -38,6 +39,7 @@ pub(crate) struct Governance {
     pub(crate) guard: FailureGuard,
     pub(crate) metering: Arc<Metering>,
     pub(crate) refusals: Arc<Refusals>,
+    pub(crate) outages: Outages,
 }
 
 impl Gateway {

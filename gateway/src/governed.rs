@@ -7,27 +7,24 @@ use http::{HeaderMap, Response};
 use hyper::body::Incoming;
 use tokio::sync::oneshot;
 use tracing::Instrument;
-use weir_domain::ids::{AttemptId, HoldId, RequestId};
+use weir_domain::ids::RequestId;
 use weir_domain::time::Timestamp;
 use weir_runtime::trace::TraceContext;
 
-use crate::admission::{Decision, NO_ALLOCATION, Refusal, Reservation, reserve};
 use crate::attempt::Place;
 use crate::auth::authenticate;
 use crate::body::Body;
-use crate::call::{Call, Held};
+use crate::call::Call;
 use crate::directory::{Caller, Index};
 use crate::errors::{Problem, json_response};
 use crate::estimate::estimate;
 use crate::gateway::{Gateway, Governance};
-use crate::headers::rate_limits;
+use crate::hold::{Wanted, hold};
 use crate::intake::collect;
 use crate::meter::Expected;
 use crate::metrics;
-use crate::refusals::Refused;
 use crate::request::RequestBody;
 use crate::route::{Endpoint, Route, Target, route};
-use crate::settle::release;
 
 /// Who asks, and the trace it belongs to.
 #[derive(Debug, Clone, Copy)]
@@ -75,7 +72,7 @@ pub(crate) async fn answer(
             let bytes = collect(&parts.headers, body, &gateway.config).await?;
             let arrived = gateway.clock.now();
             let mut body = RequestBody::read(bytes, target.operation)?;
-            let route = route(&index, &caller.service, &target, body.model.as_deref(), &gateway.upstreams)?;
+            let route = route(&index, &caller, &target, body.model.as_deref(), &gateway.upstreams)?;
             let expected = estimate(&mut body, target.operation, &route.model).await;
             let headers = parts.headers;
             let asked = Asked { context, caller, route, target, headers, body, expected, place, arrived };
@@ -105,10 +102,11 @@ async fn admit(
 ) -> Result<Response<Body>, Problem> {
     let governance = gateway.governance.as_ref().ok_or_else(Problem::internal)?;
     let attempt = weir_runtime::ids::attempt_id();
-    let held = hold(gateway, governance, &asked, attempt).await?;
+    let (service, expected, trace) = (&asked.caller.service, asked.expected, asked.context.trace);
+    let wanted = Wanted { attempt, service, route: &asked.route, expected, trace };
+    let held = hold(gateway, governance, &wanted).await?;
     if answer.is_closed() {
-        let (service, pool) = (asked.caller.service.id.clone(), asked.route.pool.clone());
-        gateway.tasks.spawn(release(governance.quota.clone(), held.hold, service, pool));
+        held.give_back(gateway, governance, service, &asked.route);
         return Err(Problem::internal());
     }
     metrics::added_latency(gateway.clock.now().since(asked.arrived));
@@ -130,67 +128,14 @@ async fn admit(
     .await
 }
 
-/// Asks quota for a hold.
-async fn hold(
-    gateway: &Gateway,
-    governance: &Governance,
-    asked: &Asked,
-    attempt: AttemptId,
-) -> Result<Held, Problem> {
-    let service = &asked.caller.service;
-    let reservation = Reservation {
-        attempt,
-        service: &service.id,
-        pool: &asked.route.pool,
-        tokens: asked.expected.held,
-        trace: asked.context.trace,
-    };
-    match reserve(&governance.quota, &reservation, gateway.config.reserve_timeout()).await {
-        Ok(Decision::Admitted { hold, tokens, standing }) => Ok(Held { hold, tokens, standing }),
-        Ok(Decision::Refused(refusal)) => {
-            governance.refusals.count(&Refused {
-                service,
-                pool: &asked.route.pool,
-                model: &asked.route.model.name,
-                limit: refusal.limit,
-                tokens: asked.expected.held,
-            });
-            Err(refused(refusal, asked))
-        }
-        Err(problem) => {
-            tracing::debug!(%problem, "request refused: quota did not decide");
-            metrics::quota_unavailable();
-            // Quota may have taken it without our hearing so. A release that comes first uses the id up.
-            let (hold, pool) = (HoldId::new(attempt.as_u128()), asked.route.pool.clone());
-            gateway.tasks.spawn(release(governance.quota.clone(), hold, service.id.clone(), pool));
-            Err(Problem::quota_unavailable())
-        }
-    }
-}
-
-fn refused(refusal: Refusal, asked: &Asked) -> Problem {
-    let problem = match refusal.retry_after {
-        _ if refusal.limit == NO_ALLOCATION => {
-            let (service, route) = (asked.caller.service.id.as_str(), &asked.route);
-            return Problem::not_allocated(service, route.model.name.as_str(), route.pool.as_str());
-        }
-        Some(retry_after) => Problem::refused_for_now(refusal.message, retry_after),
-        None => Problem::refused_for_good(refusal.message),
-    };
-    problem.headers(refusal.standing.as_ref().map(rate_limits).unwrap_or_default())
-}
-
 fn models(index: &Index, caller: &Caller) -> serde_json::Value {
-    let data: Vec<_> = index
-        .models_of(&caller.service)
-        .iter()
-        .map(|served| model_object(served.model.name.as_str()))
-        .collect();
+    let data: Vec<_> =
+        index.models_of(caller).iter().map(|served| model_object(served.model.name.as_str())).collect();
     serde_json::json!({"object": "list", "data": data})
 }
 
 fn model(index: &Index, caller: &Caller, name: &str) -> Result<Response<Body>, Problem> {
-    let served = index.model(name).filter(|served| caller.service.pools.contains(&served.pool));
+    let served = index.model(name).filter(|served| caller.may_use(served));
     served.ok_or_else(|| Problem::unknown_model(name))?;
     Ok(Body::own(json_response(&model_object(name))))
 }

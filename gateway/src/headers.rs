@@ -86,12 +86,20 @@ pub(crate) fn name_request(headers: &mut HeaderMap, request: RequestId) {
 }
 
 /// Where the caller's service stands, in the words of OpenAI's rate limit headers.
+///
+/// The limit is the guaranteed rate a minute: baseline and active bursts. What remains is what one request could take at once,
+/// borrowed tokens included; what is beyond the limit is left out, since a client that reads more remaining than its limit
+/// takes one of them for wrong. An allocation that only borrows has no rate to name, and none of these headers.
 pub(crate) fn rate_limits(standing: &Standing) -> HeaderMap {
+    if standing.rate_per_minute == 0 {
+        return HeaderMap::new();
+    }
     let full_after =
         standing.full_after.as_ref().map(weir_proto::codec::duration_from_wire).unwrap_or_default();
     let mut headers = HeaderMap::with_capacity(3);
     headers.insert("x-ratelimit-limit-tokens", value(&standing.rate_per_minute.to_string()));
-    headers.insert("x-ratelimit-remaining-tokens", value(&standing.available.to_string()));
+    let remaining = standing.available.min(standing.rate_per_minute);
+    headers.insert("x-ratelimit-remaining-tokens", value(&remaining.to_string()));
     headers.insert("x-ratelimit-reset-tokens", value(&duration_text(full_after)));
     headers
 }
@@ -175,6 +183,21 @@ mod tests {
         ]);
         to_caller(&mut answer);
         assert_eq!(answer, headers(&[("x-ms-region", "eu"), ("retry-after-ms", "5")]));
+    }
+
+    #[test]
+    fn no_more_remains_than_the_limit() {
+        let standing =
+            |rate_per_minute, available| Standing { rate_per_minute, available, ..Standing::default() };
+        let remaining = |rate, available| {
+            let headers = rate_limits(&standing(rate, available));
+            let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap().to_owned());
+            (text("x-ratelimit-limit-tokens"), text("x-ratelimit-remaining-tokens"))
+        };
+        let pair = |limit: &str, remaining: &str| (Some(limit.to_owned()), Some(remaining.to_owned()));
+        assert_eq!(remaining(60_000, 41_000), pair("60000", "41000"));
+        assert_eq!(remaining(60_000, 90_000), pair("60000", "60000"));
+        assert_eq!(remaining(0, 90_000), (None, None), "borrowed tokens are nobody's rate");
     }
 
     #[test]

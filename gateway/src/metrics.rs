@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use weir_domain::amount::Tokens;
 use weir_domain::ids::{PoolId, TeamId};
 use weir_domain::usage::{UsageRecorded, UsageSource};
 
@@ -11,6 +12,9 @@ const IN_FLIGHT: &str = "weir_gateway_in_flight_requests";
 const ADDED_LATENCY: &str = "weir_gateway_added_latency_seconds";
 const REFUSALS: &str = "weir_gateway_refusals_total";
 const QUOTA_UNAVAILABLE: &str = "weir_gateway_quota_unavailable_total";
+const OUTAGES: &str = "weir_gateway_quota_outages_total";
+const ADMITTED_OPEN: &str = "weir_gateway_open_tokens_total";
+const EXTEND_FAILURES: &str = "weir_gateway_extend_failures_total";
 const ATTEMPTS: &str = "weir_gateway_attempts_total";
 const TOKENS: &str = "weir_gateway_tokens_total";
 const UNCHARGED: &str = "weir_tokens_uncharged_total";
@@ -30,6 +34,15 @@ pub(crate) fn describe() {
     );
     describe_counter!(REFUSALS, "Requests refused, by team, pool and limit");
     describe_counter!(QUOTA_UNAVAILABLE, "Requests refused because quota did not answer");
+    describe_counter!(OUTAGES, "Times that reservations of a pool began to go unanswered");
+    describe_counter!(
+        ADMITTED_OPEN,
+        "Tokens admitted without quota, by team and pool: the failure mode is open"
+    );
+    describe_counter!(
+        EXTEND_FAILURES,
+        "Holds of requests under way that could not be extended and are tried again"
+    );
     describe_counter!(ATTEMPTS, "Upstream attempts that ended, by where their usage comes from");
     describe_counter!(TOKENS, "Tokens used, by team and pool");
     describe_counter!(UNCHARGED, "Tokens that nobody was charged for; anything but 0 is a defect");
@@ -84,6 +97,22 @@ pub(crate) fn quota_unavailable() {
     counter!(QUOTA_UNAVAILABLE).increment(1);
 }
 
+/// Reservations of a pool begin to go unanswered.
+pub(crate) fn outage_began(pool: &PoolId) {
+    counter!(OUTAGES, "pool" => pool.to_string()).increment(1);
+}
+
+/// So many tokens were admitted without quota.
+pub(crate) fn admitted_open(team: &TeamId, pool: &PoolId, tokens: Tokens) {
+    let (team, pool) = (team.to_string(), pool.to_string());
+    counter!(ADMITTED_OPEN, "team" => team, "pool" => pool).increment(tokens.get());
+}
+
+/// A hold could not be extended.
+pub(crate) fn extend_failed() {
+    counter!(EXTEND_FAILURES).increment(1);
+}
+
 /// An attempt ended.
 pub(crate) fn attempt_ended(event: &UsageRecorded) {
     let source = match event.usage_source {
@@ -119,6 +148,6 @@ pub(crate) fn unfinished(attempts: usize) {
 
 /// Quota did not charge a settle: it says that one which was sent for the first time had been charged before, or it
 /// refuses it for good.
-pub(crate) fn uncharged(tokens: weir_domain::amount::Tokens) {
+pub(crate) fn uncharged(tokens: Tokens) {
     counter!(UNCHARGED).increment(tokens.get());
 }

@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use http::{Method, Uri};
-use weir_domain::directory::ServiceEntry;
 use weir_domain::ids::{DeploymentId, PoolId};
-use weir_domain::policy::Model;
+use weir_domain::policy::{FailureMode, Model};
 use weir_domain::usage::Operation;
 
-use crate::directory::Index;
+use crate::directory::{Caller, Index};
 use crate::errors::Problem;
 use crate::upstream::{Upstream, Upstreams};
 
@@ -81,6 +80,8 @@ fn query_value(query: &str, name: &str) -> Option<String> {
 #[derive(Debug, Clone)]
 pub(crate) struct Route {
     pub(crate) pool: PoolId,
+    /// What to do for the caller's allocation while quota cannot be asked.
+    pub(crate) failure: FailureMode,
     pub(crate) model: Model,
     pub(crate) deployment: DeploymentId,
     pub(crate) upstream: Arc<Upstream>,
@@ -89,7 +90,7 @@ pub(crate) struct Route {
 /// Finds the way of a request: the model it names, the pool that serves it, a deployment there.
 pub(crate) fn route(
     index: &Index,
-    service: &ServiceEntry,
+    caller: &Caller,
     target: &Target,
     body_model: Option<&str>,
     upstreams: &Upstreams,
@@ -97,11 +98,12 @@ pub(crate) fn route(
     let Some(name) = target.deployment.as_deref().or(body_model) else {
         return Err(Problem::bad_member("model", "`model` is missing."));
     };
-    let served = index.model(name).ok_or_else(|| Problem::unknown_model(name))?;
-    if !service.pools.contains(&served.pool) {
-        let (service, model, pool) = (service.id.as_str(), served.model.name.as_str(), served.pool.as_str());
-        return Err(Problem::not_allocated(service, model, pool));
-    }
+    let served = index.model(name).filter(|served| caller.key_allows(&served.model.name));
+    let served = served.ok_or_else(|| Problem::unknown_model(name))?;
+    let allocation = caller.allocation(&served.pool).ok_or_else(|| {
+        let (service, model) = (caller.service.id.as_str(), served.model.name.as_str());
+        Problem::not_allocated(service, model, served.pool.as_str())
+    })?;
     let names_deployment = served.model.name.as_str() != name;
     let (deployment, upstream) = served
         .in_turn()
@@ -110,6 +112,7 @@ pub(crate) fn route(
         .ok_or_else(|| Problem::no_upstream(served.model.name.as_str()))?;
     Ok(Route {
         pool: served.pool.clone(),
+        failure: allocation.failure,
         model: served.model.clone(),
         deployment: deployment.id.clone(),
         upstream: Arc::clone(upstream),
@@ -170,9 +173,13 @@ mod tests {
     }
 
     fn routed(target: &Target, model: Option<&str>) -> Result<String, &'static str> {
+        routed_with_key(1, target, model)
+    }
+
+    fn routed_with_key(key: u8, target: &Target, model: Option<&str>) -> Result<String, &'static str> {
         let index = sample();
-        let caller = index.caller(&KeyHash::new([1; 32]), Timestamp::EPOCH).unwrap().clone();
-        let route = route(&index, &caller.service, target, model, &upstreams_named(&["u"]));
+        let caller = index.caller(&KeyHash::new([key; 32]), Timestamp::EPOCH).unwrap();
+        let route = route(&index, caller, target, model, &upstreams_named(&["u"]));
         route.map(|route| route.deployment.to_string()).map_err(|problem| problem.code())
     }
 
@@ -188,15 +195,23 @@ mod tests {
     fn a_model_without_an_allocation_is_not_the_same_as_one_that_does_not_exist() {
         assert_eq!(routed(&chat(None, None), Some("gpt-9")), Err("model_not_found"));
         assert_eq!(routed(&chat(None, None), Some("secret")), Err("model_not_allocated"));
-        assert_eq!(routed(&chat(Some("d-3"), None), None), Err("model_not_allocated"));
+        assert_eq!(routed(&chat(Some("d-4"), None), None), Err("model_not_allocated"));
+    }
+
+    #[test]
+    fn a_key_reaches_the_models_of_its_list_only_by_whatever_name() {
+        assert_eq!(routed_with_key(3, &chat(None, None), Some("mini")), Ok("d-3".into()));
+        assert_eq!(routed_with_key(3, &chat(Some("d-3"), None), None), Ok("d-3".into()));
+        assert_eq!(routed_with_key(3, &chat(None, None), Some("gpt-4o")), Err("model_not_found"));
+        assert_eq!(routed_with_key(3, &chat(Some("d-1"), None), None), Err("model_not_found"));
+        assert_eq!(routed_with_key(3, &chat(None, None), Some("secret")), Err("model_not_allocated"));
     }
 
     #[test]
     fn a_model_whose_upstream_nobody_configured_is_said_so() {
         let index = sample();
-        let caller = index.caller(&KeyHash::new([1; 32]), Timestamp::EPOCH).unwrap().clone();
-        let problem =
-            route(&index, &caller.service, &chat(None, None), Some("gpt-4o"), &upstreams_named(&["v"]));
+        let caller = index.caller(&KeyHash::new([1; 32]), Timestamp::EPOCH).unwrap();
+        let problem = route(&index, caller, &chat(None, None), Some("gpt-4o"), &upstreams_named(&["v"]));
         assert_eq!(problem.unwrap_err().code(), "upstream_not_configured");
     }
 }

@@ -18,11 +18,12 @@ use crate::auth::FailureGuard;
 use crate::config::{Config, Mode};
 use crate::directory::{self, SharedDirectory};
 use crate::gateway::{Gateway, Governance, upstreams};
+use crate::outage::Outages;
 use crate::quota::{QuotaAddressError, QuotaChannel, channel};
 use crate::refusals::Refusals;
 use crate::upstream::UpstreamError;
 use crate::wal::{Wal, WalError};
-use crate::{api, metrics, publish, settle};
+use crate::{api, extend, metrics, publish, settle};
 
 /// The part's name in `/readyz`.
 const COMPONENT: &str = "gateway";
@@ -102,6 +103,8 @@ fn governance(config: &Config, quota: QuotaChannel, clock: Arc<dyn Clock>) -> Re
     if !unfinished.is_empty() {
         tracing::info!(attempts = unfinished.len(), "finishing attempts of the process before this one");
     }
+    let held = unfinished.iter().map(|attempt| attempt.started.hold.slice());
+    let outages = Outages::new(&node, held.filter(|slice| slice.is_self_granted()));
     let metering = Arc::new(Metering::new(Arc::clone(&clock), Arc::new(wal), config.attempts_open_max));
     metering.recover(unfinished);
     Ok(Governance {
@@ -109,6 +112,7 @@ fn governance(config: &Config, quota: QuotaChannel, clock: Arc<dyn Clock>) -> Re
         node,
         quota,
         directory: SharedDirectory::default(),
+        outages,
         guard: FailureGuard::new(config.failed_keys_per_minute_max),
         metering,
     })
@@ -139,6 +143,9 @@ impl Background {
         let (refusals, publications) = (Arc::clone(&governance.refusals), Arc::clone(&metering.publications));
         let sources = self.sources.clone();
         self.tasks.spawn(async move { refusals.keep_published(publications, sources).await });
+        let interval = Duration::from_millis(config.extend_interval_ms);
+        let (under_way, quota) = (Arc::clone(&metering.under_way), governance.quota.clone());
+        self.tasks.spawn(extend::keep_alive(under_way, quota, interval, self.sources.clone()));
         self.tasks.spawn(keep_gauges(Arc::clone(&metering.wal), self.sources.clone()));
 
         let publications = Arc::clone(&metering.publications);

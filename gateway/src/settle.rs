@@ -1,4 +1,4 @@
-//! Tells quota what was used, until it acknowledges or says that it never will; and gives back holds that were never used.
+//! Tells quota what was used, until it acknowledges or says that it never will; and gives back what was never used.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tonic::Code;
 use weir_domain::amount::Tokens;
-use weir_domain::ids::{HoldId, PoolId, ServiceId};
+use weir_domain::ids::{HoldId, PoolId, ReservationId, ServiceId};
 use weir_proto::quota::v1::admission_service_client::AdmissionServiceClient;
 use weir_proto::quota::v1::{ReleaseRequest, SettleRequest};
 
@@ -72,18 +72,20 @@ fn never_succeeds(problem: &tonic::Status) -> bool {
 
 /// Its tokens are charged to nobody.
 fn give_up(settlement: &Settlement, problem: &tonic::Status) {
-    metrics::uncharged(settlement.used);
+    let used = settlement.usage.total();
+    metrics::uncharged(used);
     tracing::error!(
         code = ?problem.code(), problem = problem.message(), hold = %settlement.hold, service = %settlement.service,
-        pool = %settlement.pool, used = %settlement.used, "quota never takes this settle; its tokens are charged to nobody"
+        pool = %settlement.pool, %used, "quota never takes this settle; its tokens are charged to nobody"
     );
 }
 
 /// The first settle of a hold is charged, or its tokens are charged to nobody.
 fn check_charged(settlement: &Settlement, charged: bool) {
-    if !charged && settlement.is_first() && settlement.used > Tokens::ZERO {
-        metrics::uncharged(settlement.used);
-        tracing::error!(hold = %settlement.hold, used = %settlement.used, "quota did not charge a settle");
+    let used = settlement.usage.total();
+    if !charged && settlement.is_first() && used > Tokens::ZERO {
+        metrics::uncharged(used);
+        tracing::error!(hold = %settlement.hold, %used, "quota did not charge a settle");
     }
 }
 
@@ -93,32 +95,49 @@ async fn call(settlement: &Settlement, quota: &QuotaChannel) -> Result<bool, ton
         hold_id: settlement.hold.to_string(),
         service: settlement.service.to_string(),
         pool: settlement.pool.to_string(),
-        used: settlement.used.get(),
+        used: settlement.usage.total().get(),
+        model: settlement.model.to_string(),
+        input: settlement.usage.input.get(),
+        input_cached: settlement.usage.input_cached.get(),
     };
     let mut client = AdmissionServiceClient::new(quota.clone());
     in_time(client.settle(request)).await.map(|answer| answer.into_inner().charged)
 }
 
-/// Gives a hold back: the call that it was placed for is not made.
-pub(crate) async fn release(quota: QuotaChannel, hold: HoldId, service: ServiceId, pool: PoolId) {
+/// What is given back.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Unused {
+    /// A hold.
+    Hold(HoldId),
+    /// Whatever a reservation holds that was not answered.
+    Reservation(ReservationId),
+}
+
+/// Gives back what was held: the call that it was for is not made.
+pub(crate) async fn release(quota: QuotaChannel, unused: Unused, service: ServiceId, pool: PoolId) {
     let mut client = AdmissionServiceClient::new(quota);
+    let (hold_id, reservation_id) = match unused {
+        Unused::Hold(hold) => (hold.to_string(), String::new()),
+        Unused::Reservation(reservation) => (String::new(), reservation.to_string()),
+    };
     for attempt in 1..=RELEASES_MAX {
         let request = ReleaseRequest {
-            hold_id: hold.to_string(),
+            hold_id: hold_id.clone(),
             service: service.to_string(),
             pool: pool.to_string(),
+            reservation_id: reservation_id.clone(),
         };
         match in_time(client.release(request)).await {
             Ok(_) => return,
             Err(problem) => {
-                tracing::warn!(code = ?problem.code(), %hold, attempt, "a hold cannot be given back");
+                tracing::warn!(code = ?problem.code(), ?unused, attempt, "a hold cannot be given back");
             }
         }
         tokio::time::sleep(RETRY_MAX).await;
     }
 }
 
-async fn in_time<T>(
+pub(crate) async fn in_time<T>(
     call: impl Future<Output = Result<tonic::Response<T>, tonic::Status>>,
 ) -> Result<tonic::Response<T>, tonic::Status> {
     match tokio::time::timeout(CALL_TIMEOUT, call).await {

@@ -6,7 +6,8 @@ use weir_domain::amount::Tokens;
 use weir_domain::time::Timestamp;
 use weir_domain::usage::{AttemptOutcome, Operation, TokenUsage, UsageBounds, UsageSource};
 
-fn started(number: u128) -> AttemptStarted {
+/// An attempt of a number, all of whose names are `x`.
+pub(crate) fn started(number: u128) -> AttemptStarted {
     fn name<T: std::str::FromStr<Err: std::fmt::Debug>>() -> T {
         "x".parse().unwrap()
     }

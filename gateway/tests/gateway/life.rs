@@ -11,7 +11,8 @@ use weir_runtime::journal::memory::Fault;
 use crate::streams::STREAMED;
 use crate::{CHAT, World, authorization};
 
-const ANSWER: &str = r#"{"usage":{"prompt_tokens":9,"completion_tokens":4}}"#;
+pub(crate) const ANSWER: &str =
+    r#"{"usage":{"prompt_tokens":9,"completion_tokens":4,"prompt_tokens_details":{"cached_tokens":3}}}"#;
 
 #[tokio::test]
 async fn an_attempt_that_a_killed_gateway_left_is_estimated_by_the_next() {
@@ -32,7 +33,8 @@ async fn an_attempt_that_a_killed_gateway_left_is_estimated_by_the_next() {
     assert_eq!((event.usage_source, event.outcome), (UsageSource::Estimated, AttemptOutcome::GatewayLost));
     assert_eq!((event.usage.total(), event.bounds.low.get(), event.bounds.high), (event.held, 0, event.held));
     assert_eq!((event.attempt.to_string(), event.id.to_string()), (attempt.clone(), attempt.clone()));
-    assert_eq!((settles[0].hold_id.as_str(), settles[0].used), (attempt.as_str(), event.held.get()));
+    assert_eq!((settles[0].hold_id.clone(), settles[0].used), (event.hold.to_string(), event.held.get()));
+    assert_ne!(event.hold.as_u128(), event.attempt.as_u128(), "quota's own id of the hold survived");
 
     world.start().await;
     world.stop().await;
@@ -69,6 +71,7 @@ async fn a_settle_is_repeated_until_it_is_acknowledged() {
     client.answer().await;
     let settles = world.quota.settles(1).await;
     assert_eq!((settles[0].used, settles[0].service.as_str(), settles[0].pool.as_str()), (13, "bot", "chat"));
+    assert_eq!((settles[0].model.as_str(), settles[0].input, settles[0].input_cached), ("gpt-4o", 9, 3));
     world.stop().await;
     assert_eq!(world.quota.settles_now(), 1);
 }
@@ -188,7 +191,9 @@ async fn what_cannot_be_written_down_is_not_let_through() {
     assert_eq!(head.status, 429);
     assert!(String::from_utf8(body).unwrap().contains("metering_unavailable"));
     assert!(world.upstream.is_untouched());
-    assert_eq!(world.quota.releases(1).await.len(), 1, "the hold is given back");
+    let releases = world.quota.releases(1).await;
+    assert_eq!(releases.len(), 1, "the hold is given back");
+    assert!(!releases[0].hold_id.is_empty() && releases[0].reservation_id.is_empty());
 }
 
 #[tokio::test]

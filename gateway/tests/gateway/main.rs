@@ -4,8 +4,10 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod client;
+mod governance;
 mod life;
 mod metering;
+mod outage;
 mod quota;
 mod refusal;
 mod streams;
@@ -20,8 +22,8 @@ use sha2::{Digest, Sha256};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use weir_domain::amount::{Tokens, TokensPerMinute};
-use weir_domain::directory::{CallerKey, Directory, KeyHash, ServiceEntry};
-use weir_domain::policy::{Deployment, Encoding, Model, Pool};
+use weir_domain::directory::{CallerKey, Directory, KeyHash, KeyHolder, PoolEntry, ServiceEntry};
+use weir_domain::policy::{Deployment, Encoding, FailureMode, Model, Pool, Thresholds};
 use weir_domain::usage::{UsageEvent, UsageRecorded};
 use weir_gateway::config::{Config, UpstreamConfig, UpstreamKind};
 use weir_gateway::{Ports, run};
@@ -40,6 +42,8 @@ use upstream::Upstream;
 
 /// What the sample service presents, and what the gateway presents to the upstream.
 const KEY: &str = "weir-caller-key";
+/// The same service's, for embeddings only.
+const KEY_FOR_EMBEDDINGS: &str = "weir-key-for-embeddings";
 const UPSTREAM_KEY: &str = "upstream-s3cret";
 const TOKEN: &str = "node-token";
 const CHAT: &str = "POST /v1/chat/completions";
@@ -80,8 +84,16 @@ impl World {
     }
 
     async fn with(kind: UpstreamKind, change: impl FnOnce(&mut Config)) -> Self {
+        Self::with_directory(kind, directory(), change).await
+    }
+
+    async fn with_directory(
+        kind: UpstreamKind,
+        directory: Directory,
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let (quota, quota_address) = FakeQuota::start(directory(), Some(TOKEN)).await;
+        let (quota, quota_address) = FakeQuota::start(directory, Some(TOKEN)).await;
         let upstream = Upstream::start().await;
         let mut config = Config {
             quota_url: format!("http://{quota_address}"),
@@ -235,6 +247,8 @@ fn directory() -> Directory {
     let pool = |id: &str, model: &str, deployment: &str, output_max| Pool {
         id: id.parse().unwrap(),
         capacity: TokensPerMinute::new(1_000_000),
+        requests: None,
+        thresholds: Thresholds::default(),
         models: vec![Model {
             name: model.parse().unwrap(),
             encoding: Encoding::O200kBase,
@@ -246,6 +260,15 @@ fn directory() -> Directory {
             model: model.parse().unwrap(),
         }],
     };
+    let entry = |pool: &str| PoolEntry { pool: pool.parse().unwrap(), failure: FailureMode::Closed };
+    let key = |id: &str, key, models| CallerKey {
+        id: id.parse().unwrap(),
+        hash: KeyHash::new(Sha256::digest(key).into()),
+        service: "bot".parse().unwrap(),
+        holder: KeyHolder::Workload,
+        expires: None,
+        models,
+    };
     Directory {
         version: 1,
         pools: vec![
@@ -256,13 +279,11 @@ fn directory() -> Directory {
         services: vec![ServiceEntry {
             id: "bot".parse().unwrap(),
             team: "team-1".parse().unwrap(),
-            pools: vec!["chat".parse().unwrap(), "embed".parse().unwrap()],
+            pools: vec![entry("chat"), entry("embed")],
         }],
-        keys: vec![CallerKey {
-            id: "bot-key".parse().unwrap(),
-            hash: KeyHash::new(Sha256::digest(KEY).into()),
-            service: "bot".parse().unwrap(),
-            expires: None,
-        }],
+        keys: vec![
+            key("bot-key", KEY, vec![]),
+            key("embed-key", KEY_FOR_EMBEDDINGS, vec!["embedder".parse().unwrap()]),
+        ],
     }
 }

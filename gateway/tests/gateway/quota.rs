@@ -2,18 +2,17 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio_stream::wrappers::{TcpListenerStream, WatchStream};
-use tokio_stream::{Stream, StreamExt};
+use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Code, Request, Response, Status};
 use weir_domain::directory::Directory;
-use weir_proto::codec::{directory_to_wire, duration_to_wire};
-use weir_proto::governance::v1 as governance;
-use weir_proto::governance::v1::governance_service_server::{GovernanceService, GovernanceServiceServer};
+use weir_proto::codec::duration_to_wire;
+use weir_proto::governance::v1::governance_service_server::GovernanceServiceServer;
 use weir_proto::quota::v1 as quota;
 use weir_proto::quota::v1::admission_service_server::{AdmissionService, AdmissionServiceServer};
 use weir_proto::quota::v1::reserve_response::Decision;
@@ -22,12 +21,12 @@ use weir_proto::quota::v1::reserve_response::Decision;
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Answer {
     Admit,
-    /// Refused, and when it would pass.
-    Refuse(Option<Duration>),
-    /// Refused for good: more than ever fits.
-    TooLarge,
+    /// Refused by a limit, and when it would pass.
+    Refuse(quota::Limit, Option<Duration>),
     /// No decision.
     Fail,
+    /// No decision, because whoever asks is not known.
+    Unknown,
     /// No answer at all.
     Hang,
 }
@@ -46,6 +45,10 @@ struct State {
     reserves: Mutex<Vec<(quota::ReserveRequest, Option<String>)>>,
     settles: watch::Sender<Vec<quota::SettleRequest>>,
     releases: watch::Sender<Vec<quota::ReleaseRequest>>,
+    extends: watch::Sender<Vec<quota::ExtendRequest>>,
+    /// Whether reservations are not answered at all, as if the service were gone.
+    is_away: AtomicBool,
+    holds: AtomicU64,
     directory: watch::Sender<Directory>,
     token: Option<String>,
 }
@@ -57,6 +60,7 @@ pub(crate) fn standing() -> quota::Standing {
         available: 41_000,
         depth: 50_000,
         full_after: Some(duration_to_wire(Duration::from_millis(90_500))),
+        borrowable: 0,
     }
 }
 
@@ -69,6 +73,9 @@ impl FakeQuota {
             reserves: Mutex::default(),
             settles: watch::Sender::default(),
             releases: watch::Sender::default(),
+            extends: watch::Sender::default(),
+            is_away: AtomicBool::new(false),
+            holds: AtomicU64::new(0),
             directory: watch::Sender::new(directory),
             token: token.map(|token| format!("Bearer {token}")),
         };
@@ -118,14 +125,46 @@ impl FakeQuota {
         releases.clone()
     }
 
+    /// All extensions, once they are as somebody wants them.
+    pub(crate) async fn extends(
+        &self,
+        wanted: impl FnMut(&Vec<quota::ExtendRequest>) -> bool,
+    ) -> Vec<quota::ExtendRequest> {
+        let mut extends = self.0.extends.subscribe();
+        let extends = crate::in_time(extends.wait_for(wanted)).await.unwrap();
+        extends.clone()
+    }
+
+    /// From now on no call but that for the directory gets an answer, or all do again.
+    pub(crate) fn go_away(&self, is_away: bool) {
+        self.0.is_away.store(is_away, Ordering::SeqCst);
+    }
+
     pub(crate) fn settles_now(&self) -> usize {
         self.0.settles.borrow().len()
     }
 
-    fn check(&self, metadata: &tonic::metadata::MetadataMap) -> Result<(), Status> {
+    /// The directory now and after every change.
+    pub(crate) fn directories(&self) -> watch::Receiver<Directory> {
+        self.0.directory.subscribe()
+    }
+
+    pub(crate) fn check(&self, metadata: &tonic::metadata::MetadataMap) -> Result<(), Status> {
         let Some(token) = &self.0.token else { return Ok(()) };
         let presented = metadata.get("authorization").and_then(|value| value.to_str().ok());
         if presented == Some(token) { Ok(()) } else { Err(Status::unauthenticated("who are you")) }
+    }
+
+    fn check_present(&self, metadata: &tonic::metadata::MetadataMap) -> Result<(), Status> {
+        if self.0.is_away.load(Ordering::SeqCst) {
+            return Err(Status::unavailable("a test sent it away"));
+        }
+        self.check(metadata)
+    }
+
+    /// As the real one's: nothing that anybody else could guess, and not the reservation's.
+    fn hold(&self) -> String {
+        format!("{:032x}", (0xfeed_u128 << 64) + u128::from(self.0.holds.fetch_add(1, Ordering::SeqCst)))
     }
 }
 
@@ -135,7 +174,7 @@ impl AdmissionService for FakeQuota {
         &self,
         request: Request<quota::ReserveRequest>,
     ) -> Result<Response<quota::ReserveResponse>, Status> {
-        self.check(request.metadata())?;
+        self.check_present(request.metadata())?;
         let trace = request.metadata().get("traceparent").map(|value| value.to_str().unwrap().to_owned());
         let call = request.into_inner();
         self.0.reserves.lock().unwrap().push((call.clone(), trace));
@@ -144,19 +183,18 @@ impl AdmissionService for FakeQuota {
             return Err(Status::invalid_argument("tokens: is more than one call can use"));
         }
         let decision = match answer {
-            Answer::Admit => {
-                Decision::Admitted(quota::Admitted { hold_id: call.reservation_id, tokens: call.tokens })
-            }
-            Answer::Refuse(retry_after) => Decision::Refused(quota::Refused {
-                limit: quota::Limit::Baseline.into(),
-                message: "baseline of 60000 tokens a minute is used up".to_owned(),
+            Answer::Admit => Decision::Admitted(quota::Admitted {
+                hold_id: self.hold(),
+                tokens: call.tokens,
+                shadowed: quota::Limit::Unspecified.into(),
+            }),
+            Answer::Refuse(limit, retry_after) => Decision::Refused(quota::Refused {
+                limit: limit.into(),
+                message: "60000 tokens a minute are used".to_owned(),
                 retry_after: retry_after.map(duration_to_wire),
+                budget: String::new(),
             }),
-            Answer::TooLarge => Decision::Refused(quota::Refused {
-                limit: quota::Limit::RequestSize.into(),
-                message: "the request is larger than the service can ever have".to_owned(),
-                retry_after: None,
-            }),
+            Answer::Unknown => return Err(Status::unauthenticated("a test asked for it")),
             Answer::Fail => return Err(Status::unavailable("a test asked for it")),
             Answer::Hang => std::future::pending().await,
         };
@@ -167,7 +205,7 @@ impl AdmissionService for FakeQuota {
         &self,
         request: Request<quota::SettleRequest>,
     ) -> Result<Response<quota::SettleResponse>, Status> {
-        self.check(request.metadata())?;
+        self.check_present(request.metadata())?;
         let code = {
             let (left, code) = &mut *self.0.settles_to_fail.lock().unwrap();
             let fails = *left > 0;
@@ -182,10 +220,20 @@ impl AdmissionService for FakeQuota {
         Ok(Response::new(quota::SettleResponse { charged: true }))
     }
 
+    async fn extend(
+        &self,
+        request: Request<quota::ExtendRequest>,
+    ) -> Result<Response<quota::ExtendResponse>, Status> {
+        self.check_present(request.metadata())?;
+        self.0.extends.send_modify(|extends| extends.push(request.into_inner()));
+        Ok(Response::new(quota::ExtendResponse { alive: true }))
+    }
+
     async fn release(
         &self,
         request: Request<quota::ReleaseRequest>,
     ) -> Result<Response<quota::ReleaseResponse>, Status> {
+        self.check_present(request.metadata())?;
         self.0.releases.send_modify(|releases| releases.push(request.into_inner()));
         Ok(Response::new(quota::ReleaseResponse { released: true }))
     }
@@ -196,47 +244,13 @@ impl AdmissionService for FakeQuota {
     ) -> Result<Response<quota::GetHeadroomResponse>, Status> {
         Err(Status::unimplemented("not in these tests"))
     }
-}
 
-#[tonic::async_trait]
-impl GovernanceService for FakeQuota {
-    type WatchDirectoryStream =
-        std::pin::Pin<Box<dyn Stream<Item = Result<governance::Directory, Status>> + Send + 'static>>;
+    type SessionStream = tokio_stream::Empty<Result<quota::SessionResponse, Status>>;
 
-    async fn watch_directory(
+    async fn session(
         &self,
-        request: Request<governance::WatchDirectoryRequest>,
-    ) -> Result<Response<Self::WatchDirectoryStream>, Status> {
-        self.check(request.metadata())?;
-        let changes = WatchStream::new(self.0.directory.subscribe());
-        Ok(Response::new(Box::pin(changes.map(|directory| Ok(directory_to_wire(&directory))))))
-    }
-
-    async fn apply_policy(
-        &self,
-        _: Request<governance::ApplyPolicyRequest>,
-    ) -> Result<Response<governance::ApplyPolicyResponse>, Status> {
-        Err(Status::unimplemented("not in these tests"))
-    }
-
-    async fn create_caller_key(
-        &self,
-        _: Request<governance::CreateCallerKeyRequest>,
-    ) -> Result<Response<governance::CreateCallerKeyResponse>, Status> {
-        Err(Status::unimplemented("not in these tests"))
-    }
-
-    async fn revoke_caller_key(
-        &self,
-        _: Request<governance::RevokeCallerKeyRequest>,
-    ) -> Result<Response<governance::RevokeCallerKeyResponse>, Status> {
-        Err(Status::unimplemented("not in these tests"))
-    }
-
-    async fn list_caller_keys(
-        &self,
-        _: Request<governance::ListCallerKeysRequest>,
-    ) -> Result<Response<governance::ListCallerKeysResponse>, Status> {
+        _: Request<tonic::Streaming<quota::SessionRequest>>,
+    ) -> Result<Response<Self::SessionStream>, Status> {
         Err(Status::unimplemented("not in these tests"))
     }
 }

@@ -5,11 +5,12 @@ use std::time::Duration;
 use serde_json::Value;
 use weir_domain::usage::UsageEvent;
 use weir_gateway::config::UpstreamKind;
+use weir_proto::quota::v1::Limit;
 
 use crate::client::Head;
 use crate::quota::{Answer, TOKENS_MAX};
 use crate::streams::STREAMED;
-use crate::{CHAT, World, authorization};
+use crate::{CHAT, KEY_FOR_EMBEDDINGS, World, authorization};
 
 async fn answer_to(world: &World, line: &str, headers: &str, body: &str) -> (Head, Value) {
     let mut client = world.client().await;
@@ -22,7 +23,7 @@ async fn answer_to(world: &World, line: &str, headers: &str, body: &str) -> (Hea
 #[tokio::test]
 async fn a_refusal_for_now_says_when_and_how_much() {
     let mut world = World::new().await;
-    world.quota.answer([Answer::Refuse(Some(Duration::from_micros(2_500_001)))]);
+    world.quota.answer([Answer::Refuse(Limit::Baseline, Some(Duration::from_micros(2_500_001)))]);
     let (head, body) = answer_to(&world, CHAT, &authorization(), STREAMED).await;
     assert_eq!(head.status, 429);
     assert_eq!((head.header("retry-after-ms"), head.header("retry-after")), (Some("2501"), Some("3")));
@@ -34,14 +35,14 @@ async fn a_refusal_for_now_says_when_and_how_much() {
         (body["error"]["type"].as_str(), body["error"]["code"].as_str()),
         (Some("tokens"), Some("rate_limit_exceeded"))
     );
-    assert_eq!(body["error"]["message"], "baseline of 60000 tokens a minute is used up");
+    assert_eq!(body["error"]["message"], "60000 tokens a minute are used");
     assert!(world.upstream.is_untouched());
 }
 
 #[tokio::test]
 async fn a_refusal_for_good_stops_clients() {
     let world = World::new().await;
-    world.quota.answer([Answer::Refuse(None)]);
+    world.quota.answer([Answer::Refuse(Limit::Ceiling, None)]);
     let (head, body) = answer_to(&world, CHAT, &authorization(), STREAMED).await;
     assert_eq!((head.status, head.header("x-should-retry")), (429, Some("false")));
     assert_eq!((head.header("retry-after-ms"), head.header("retry-after")), (None, None));
@@ -52,10 +53,33 @@ async fn a_refusal_for_good_stops_clients() {
 }
 
 #[tokio::test]
+async fn a_limit_that_somebody_elses_end_lifts_is_asked_for_again_soon() {
+    for limit in [Limit::InFlight, Limit::Holds, Limit::ReservationId] {
+        let world = World::new().await;
+        world.quota.answer([Answer::Refuse(limit, None)]);
+        let (head, body) = answer_to(&world, CHAT, &authorization(), STREAMED).await;
+        assert_eq!((head.status, head.header("x-should-retry")), (429, Some("true")), "{limit:?}");
+        assert_eq!((head.header("retry-after-ms"), head.header("retry-after")), (Some("1000"), Some("1")));
+        assert_eq!(body["error"]["code"], "rate_limit_exceeded");
+    }
+}
+
+#[tokio::test]
+async fn requests_a_minute_and_budgets_say_when_they_pass() {
+    for (limit, kind) in [(Limit::Requests, "requests"), (Limit::Budget, "tokens")] {
+        let world = World::new().await;
+        world.quota.answer([Answer::Refuse(limit, Some(Duration::from_secs(7)))]);
+        let (head, body) = answer_to(&world, CHAT, &authorization(), STREAMED).await;
+        assert_eq!((head.status, head.header("retry-after")), (429, Some("7")));
+        assert_eq!(body["error"]["type"], kind);
+    }
+}
+
+#[tokio::test]
 async fn a_request_beyond_all_measure_is_refused_for_good() {
     for beyond in [r#""max_tokens":1000000000000000000"#, r#""max_tokens":1,"n":1000000000000000000"#] {
         let world = World::new().await;
-        world.quota.answer([Answer::TooLarge]);
+        world.quota.answer([Answer::Refuse(Limit::RequestSize, None)]);
         // The policy does not bound the output of this model.
         let body = format!(r#"{{"model":"embedder","messages":[],{beyond}}}"#);
         let (head, body) = answer_to(&world, CHAT, &authorization(), &body).await;
@@ -70,7 +94,7 @@ async fn a_request_beyond_all_measure_is_refused_for_good() {
 #[tokio::test]
 async fn refusals_reach_the_journal_together() {
     let mut world = World::new().await;
-    world.quota.answer([Answer::Refuse(None); 3]);
+    world.quota.answer([Answer::Refuse(Limit::Spare, None); 3]);
     for _ in 0..3 {
         answer_to(&world, CHAT, &authorization(), STREAMED).await;
     }
@@ -80,7 +104,7 @@ async fn refusals_reach_the_journal_together() {
         UsageEvent::Refused(event) => {
             assert_eq!(
                 (event.service.as_str(), event.pool.as_str(), event.limit.as_str()),
-                ("bot", "chat", "baseline")
+                ("bot", "chat", "spare")
             );
             event.count.get()
         }
@@ -99,6 +123,7 @@ async fn a_reservation_is_repeated_once_with_the_same_id() {
     let reserves = world.quota.reserves();
     assert_eq!(reserves.len(), 2);
     assert_eq!(reserves[0].0, reserves[1].0);
+    assert_eq!((reserves[0].0.model.as_str(), reserves[0].0.tokens - reserves[0].0.input), ("gpt-4o", 1_000));
 }
 
 #[tokio::test]
@@ -110,6 +135,12 @@ async fn without_a_decision_nothing_passes_and_nobody_is_told_503() {
         assert_eq!((head.status, head.header("retry-after-ms")), (429, Some("1000")));
         assert_eq!(body["error"]["code"], "quota_unavailable");
         assert!(world.upstream.is_untouched());
+        let (releases, reserves) = (world.quota.releases(1).await, world.quota.reserves());
+        assert_eq!(
+            releases[0].reservation_id, reserves[0].0.reservation_id,
+            "what may have been held is given back"
+        );
+        assert_eq!(releases[0].hold_id, "");
     }
 }
 
@@ -166,6 +197,21 @@ async fn a_caller_sees_the_models_it_may_use() {
     assert_eq!(answer_to(&world, "GET /v1/models/gpt-4o", &authorization(), "").await.1["object"], "model");
     assert_eq!(answer_to(&world, "GET /v1/models/secret", &authorization(), "").await.0.status, 404);
     assert_eq!(answer_to(&world, "GET /v1/models", "", "").await.0.status, 401);
+}
+
+#[tokio::test]
+async fn a_key_with_a_list_of_models_reaches_and_sees_no_other() {
+    let world = World::new().await;
+    let key = format!("api-key: {KEY_FOR_EMBEDDINGS}\r\n");
+    let (head, list) = answer_to(&world, "GET /v1/models", &key, "").await;
+    assert_eq!((head.status, list["data"].as_array().unwrap().len()), (200, 1), "{list}");
+    assert_eq!(answer_to(&world, "GET /v1/models/embedder", &key, "").await.0.status, 200);
+    assert_eq!(answer_to(&world, "GET /v1/models/gpt-4o", &key, "").await.0.status, 404);
+    for line in [CHAT, "POST /openai/deployments/gpt-4o-eu/chat/completions"] {
+        let (head, answer) = answer_to(&world, line, &key, STREAMED).await;
+        assert_eq!((head.status, &answer["error"]["code"]), (404, &"model_not_found".into()), "{line}");
+    }
+    assert!(world.quota.reserves().is_empty());
 }
 
 #[tokio::test]
