@@ -34,6 +34,29 @@ pub(in crate::ledger) struct Account {
     pub(in crate::ledger) bucket: Bucket,
     pub(in crate::ledger) plan: Plan,
     pub(in crate::ledger) lending: Option<TokensPerMinute>,
+    /// What the pool has for it: no plan of its is more.
+    room: Segment,
+}
+
+/// The most that a plan ever is.
+fn most(plan: &Plan) -> Segment {
+    let segments = || plan.segments().iter();
+    Segment {
+        from: ns(0),
+        rate: segments().map(|segment| segment.rate).max().unwrap_or_default(),
+        depth: segments().map(|segment| segment.depth).max().unwrap_or_default(),
+    }
+}
+
+/// A plan cut down to what there is room for.
+fn within(plan: &Plan, room: Segment) -> Plan {
+    let cut = |segment: &Segment| Segment {
+        rate: segment.rate.min(room.rate),
+        depth: segment.depth.min(room.depth),
+        ..*segment
+    };
+    let first = cut(&plan.segments()[0]);
+    Plan::flat(first.rate, first.depth).followed_by(plan.segments()[1..].iter().map(cut))
 }
 
 impl Model {
@@ -46,7 +69,7 @@ impl Model {
     fn step(&mut self) {
         let (now, next) = (ns(self.at), ns(self.at + 1));
         let mut refill = self.pool_rate;
-        for Account { bucket, plan, lending } in &mut self.accounts {
+        for Account { bucket, plan, lending, .. } in &mut self.accounts {
             let segment = plan.at(now);
             let filled = bucket.level_at(plan, now).units() + i128::from(segment.rate.get());
             let overflow = (filled - segment.depth.units()).max(0);
@@ -129,9 +152,11 @@ impl Step {
                 levels.put_pool(units(amount));
             }
             Self::Replan(number, plan, lending) => {
+                let room = model.accounts[number % accounts].room;
+                let plan = within(&plan, room);
                 let level = model.guarantee(number % accounts).min(plan.at(at).depth.units());
                 let bucket = Bucket::new(units(level), at);
-                model.accounts[number % accounts] = Account { bucket, plan: plan.clone(), lending };
+                model.accounts[number % accounts] = Account { bucket, plan: plan.clone(), lending, room };
                 levels.set_plan(place(number % accounts), plan, lending);
             }
         }
@@ -194,20 +219,25 @@ pub(in crate::ledger) fn steps() -> impl Strategy<Value = Vec<(i64, Step)>> {
 pub(in crate::ledger) fn worlds() -> impl Strategy<Value = (Levels, Model)> {
     let accounts = prop::collection::vec((plans(), lending()), 1..6);
     (accounts, 0..6_u64, 0..90_i128).prop_map(|(accounts, more_rate, more_depth)| {
-        let count = u64::try_from(accounts.len()).unwrap();
-        let (pool_rate, pool_depth) =
-            (count * RATE_MAX + more_rate, i128::from(count) * DEPTH_MAX + more_depth);
         let mut levels = Levels::default();
-        levels.set_pool(rate(pool_rate), units(pool_depth));
-        levels.fill_pool();
-        let mut model =
-            Model { at: 0, pool: pool_depth, pool_depth, pool_rate: pool_rate.into(), accounts: Vec::new() };
+        let mut model = Model {
+            at: 0,
+            pool: 0,
+            pool_depth: more_depth,
+            pool_rate: more_rate.into(),
+            accounts: Vec::new(),
+        };
         for (plan, lending) in accounts {
             let place = levels.add();
             levels.set_plan(place, plan.clone(), lending);
-            let bucket = Bucket::new(Level::ZERO, ns(0));
-            model.accounts.push(Account { bucket, plan, lending });
+            let (bucket, room) = (Bucket::new(Level::ZERO, ns(0)), most(&plan));
+            model.pool_depth += room.depth.units();
+            model.pool_rate += i128::from(room.rate.get());
+            model.accounts.push(Account { bucket, plan, lending, room });
         }
+        model.pool = model.pool_depth;
+        levels.set_pool(rate(u64::try_from(model.pool_rate).unwrap()), units(model.pool_depth));
+        levels.fill_pool();
         (levels, model)
     })
 }

@@ -123,7 +123,8 @@ fn movements_take_no_memory() {
         levels.set_plan(place, Plan::flat(tpm(1_000), tokens(150)), None);
     }
     let capacities = |levels: &Levels| {
-        (levels.guarantees.capacity(), levels.terms.capacity(), levels.breakpoints.capacity())
+        let breakpoints = [&levels.breakpoints, &levels.edges].map(Breakpoints::capacity);
+        (levels.guarantees.capacity(), levels.terms.capacity(), breakpoints)
     };
     let before = capacities(&levels);
     for round in 0..20_000_u64 {
@@ -156,6 +157,8 @@ proptest! {
         model.advance(model.at + rest);
         levels.advance(ns(model.at));
         assert_same(&levels, &model);
+        let edges = levels.places().filter_map(|place| levels.next_edge(place));
+        prop_assert_eq!(levels.edges.first(), edges.min().unwrap_or(NEVER));
     }
 
     #[test]

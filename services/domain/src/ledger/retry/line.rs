@@ -55,3 +55,23 @@ pub(super) fn first_in_both(
     let found = i64::try_from(first + zero).map_or(NEVER, Timestamp::from_nanos);
     (first < end && found < span.end).then_some(found)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_at_least_so_much_exactly_where_it_is() {
+        let values = || -12..12_i128;
+        for (value, slope, need) in values()
+            .flat_map(|value| values().map(move |slope| (value, slope)))
+            .flat_map(|(value, slope)| values().map(move |need| (value, slope, need)))
+        {
+            let range = Line { value, slope }.at_least(need);
+            for at in 0..30 {
+                let is = value + slope * at >= need;
+                assert_eq!(range.contains(&at), is, "{value} + {slope} * {at} >= {need}");
+            }
+        }
+    }
+}
