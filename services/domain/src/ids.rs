@@ -255,7 +255,6 @@ impl HoldId {
     }
 
     /// The slice that it was handed out from.
-    #[expect(clippy::cast_possible_truncation, reason = "the upper 64 bits are meant")]
     pub const fn slice(self) -> SliceId {
         SliceId((self.0 >> 64) as u64)
     }
@@ -283,7 +282,9 @@ impl FromStr for HoldId {
     type Err = InvalidId;
 
     fn from_str(text: &str) -> Result<Self, InvalidId> {
-        text.parse().map(|id: RequestId| Self(id.as_u128())).map_err(|_| InvalidId { kind: "hold", text: text.to_owned() })
+        text.parse()
+            .map(|id: RequestId| Self(id.as_u128()))
+            .map_err(|_| InvalidId { kind: "hold", text: text.to_owned() })
     }
 }
 

@@ -25,6 +25,7 @@ mod settle;
 mod slice;
 mod state;
 mod terms;
+mod weigh;
 
 pub use account::{Account, Totals};
 pub use change::decide_change;

@@ -123,11 +123,11 @@ impl fmt::Display for Coming {
 impl Desk {
     /// Where a service stands; none if it has no allocation.
     pub fn standing(&self, service: &ServiceId) -> Option<Standing> {
-        let (place, _, terms) = self.allocation(service)?;
+        let (place, _, _) = self.allocation(service)?;
         let (ledger, now) = (&self.ledger, self.ledger.at());
         let levels = ledger.levels();
         let segment = levels.plan(place).at(now);
-        let borrowable = ledger.borrowable(place, terms);
+        let (borrowable, _) = ledger.borrowable(service);
         let own = levels.guarantee(place).plus(Level::from_tokens(self.hands[place.index()].free()));
         Some(Standing {
             rate: segment.rate,
@@ -157,7 +157,7 @@ impl Desk {
             debt: levels.guarantee(place).debt() + borrow.debt(),
             borrowed: borrow_depth.minus(borrow.max(Level::ZERO)).available(),
             lent: levels.lent(place),
-            threshold: ledger.threshold_of(terms).available(),
+            threshold: ledger.borrowable(service).1.available(),
             budgets: account.budgets().iter().map(|state| budget_standing(state, account)).collect(),
             pool: self.pool_standing(),
             next_change: self.next_change(service, account, terms),

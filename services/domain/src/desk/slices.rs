@@ -34,7 +34,9 @@ impl Desk {
         let theirs = self.ledger.slice(seal.slice).is_some_and(|slice| slice.holder() == Some(node));
         let movement = theirs.then(|| self.ledger.seal(seal)).flatten();
         let sealed = movement.is_some();
-        movement.into_iter().for_each(|movement| self.happen(movement));
+        if let Some(movement) = movement {
+            self.happen(movement);
+        }
         self.answer(sealed)
     }
 

@@ -25,11 +25,7 @@ pub struct Violation {
     pub what: String,
 }
 
-fn promise(
-    name: &'static str,
-    holds: bool,
-    what: impl FnOnce() -> String,
-) -> Result<(), Violation> {
+fn promise(name: &'static str, holds: bool, what: impl FnOnce() -> String) -> Result<(), Violation> {
     if holds { Ok(()) } else { Err(Violation { promise: name, what: what() }) }
 }
 

@@ -291,7 +291,11 @@ impl fmt::Display for Shortage {
             .collect();
         let mut parts = Vec::new();
         if !excesses.is_empty() {
-            parts.push(format!("guarantees exceed the pool {}, worst at {}", excesses.join(" and "), Utc(*at)));
+            parts.push(format!(
+                "guarantees exceed the pool {}, worst at {}",
+                excesses.join(" and "),
+                Utc(*at)
+            ));
         }
         if *requests > RequestsPerMinute::ZERO {
             parts.push(format!("requests a minute exceed the pool by {requests}"));

@@ -123,7 +123,7 @@ impl Pool {
         });
         let all: Vec<_> = std::iter::once(define(15_000)).chain(list).collect();
         pool.desk.change(&pool.by(), &all, None).what.unwrap();
-        pool.append().unwrap();
+        pool.append();
         pool
     }
 
@@ -140,7 +140,7 @@ impl Pool {
         match *step {
             Step::Wait { ns } => self.now = Timestamp::from_nanos(self.now.as_nanos() + ns),
             Step::Tick => self.tick(),
-            Step::Append => self.append()?,
+            Step::Append => self.append(),
             Step::Crash => self.crash()?,
             Step::Reserve { service: who, tokens, off_s } => {
                 self.minted += 1;
@@ -151,14 +151,14 @@ impl Pool {
             Step::Settle { which, used } => self.settle_one(which, Tokens::new(used))?,
             Step::SettleAgain { which, used } => self.settle_again(which, Tokens::new(used))?,
             Step::SettleSelfGranted { service: who, held, used } => {
-                self.settle_self_granted(who, held, used)?
+                self.settle_self_granted(who, held, used)?;
             }
             Step::Release { which } => self.release(which)?,
             Step::Extend { which } => self.extend(which),
             Step::Redeclare { which } => self.redeclare(which),
             Step::NodeDraw { service: who, tokens } => self.node_draw(&service(who), Tokens::new(tokens))?,
-            Step::NodeReturn { which, handed } => self.node_return(which, handed)?,
-            _ => self.change(step)?,
+            Step::NodeReturn { which, handed } => self.node_return(which, handed),
+            _ => self.change(step),
         }
         self.check()
     }
@@ -309,9 +309,9 @@ impl Pool {
     }
 
     /// The node hands out one hold of its slice and returns the rest, if the slice has not lapsed.
-    fn node_return(&mut self, which: usize, handed: u64) -> Checked {
+    fn node_return(&mut self, which: usize, handed: u64) {
         if self.clients.slices.is_empty() {
-            return Ok(());
+            return;
         }
         let place = which % self.clients.slices.len();
         let (slice, who, tokens, holds) = self.clients.slices.swap_remove(place);
@@ -321,10 +321,9 @@ impl Pool {
         self.desk.advance(self.now);
         let free = quantity(tokens.saturating_sub(handed));
         self.desk.take_back(&node(), &Seal { slice, free, holds: holds + 1 });
-        Ok(())
     }
 
-    fn change(&mut self, step: &Step) -> Checked {
+    fn change(&mut self, step: &Step) {
         self.desk.advance(self.now);
         let changes = changes(step, self.number, &mut self.ages, self.desk.ledger().at());
         let by = Authorship { at: self.desk.ledger().at(), ..self.by() };
@@ -332,7 +331,6 @@ impl Pool {
             Ok(governed) => self.seen.governed += governed.len(),
             Err(_) => self.seen.change_refused += 1,
         }
-        Ok(())
     }
 
     /// The witnesses see what happened, one event after another.
@@ -359,16 +357,15 @@ impl Pool {
     }
 
     /// What waits is in the journal now.
-    fn append(&mut self) -> Checked {
+    fn append(&mut self) {
         self.mirror_events();
         self.journal.append(&mut self.pending);
-        if let Some(mark) = self.marks.drain(..).last() {
+        if let Some(mark) = self.marks.drain(..).next_back() {
             self.desk.recorded(mark);
         }
         let desk = &self.desk;
         self.clients.learn(|mark| desk.is_recorded(mark));
         self.at_journal = (self.mirror.clone(), self.physical.clone(), self.guarantee.clone());
-        Ok(())
     }
 
     /// The node is gone, with what it had not appended. Callers repeat what nobody acknowledged.
@@ -434,7 +431,7 @@ impl Pool {
 
     /// Everything comes to rest: the journal alone, and a snapshot, bring the ledger back.
     pub(crate) fn end(&mut self) -> Checked {
-        self.append()?;
+        self.append();
         promises::invariant_replay(self.desk.ledger(), &self.journal).map_err(text)?;
         let doubled = self.journal.iter().flat_map(|event| match event {
             Event::Moved(_) => vec![event, event],
@@ -453,6 +450,6 @@ fn pick<T>(all: &[T], which: usize) -> Option<&T> {
     (!all.is_empty()).then(|| &all[which % all.len()])
 }
 
-fn text(violation: promises::Violation) -> String {
+fn text(violation: impl std::fmt::Display) -> String {
     violation.to_string()
 }

@@ -182,7 +182,8 @@ impl GuaranteeWitness {
         match what {
             TermsChanged::AllocationSet { service, terms } => {
                 let level = after.place(service).map_or(Level::ZERO, |place| after.levels().guarantee(place));
-                let baseline = Baseline { terms: terms.clone(), level: level.min(Level::ZERO), at: after.at() };
+                let baseline =
+                    Baseline { terms: terms.clone(), level: level.min(Level::ZERO), at: after.at() };
                 self.baselines.insert(service.clone(), baseline);
             }
             TermsChanged::AllocationRemoved { service } => {

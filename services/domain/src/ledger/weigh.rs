@@ -1,0 +1,141 @@
+//! Whether an allocation has room for a request, which limit binds if not, and when it will.
+
+use crate::amount::{Tokens, TokensPerMinute};
+use crate::bucket::Level;
+use crate::budget::BudgetState;
+use crate::ids::ServiceId;
+use crate::ledger::levels::Place;
+use crate::ledger::refusal::{Bound, CapacityUsed, Refusal, Retry};
+use crate::ledger::retry::{Borrowing, Short, borrowable, first_admission, first_admission_from, split};
+use crate::ledger::{Account, Ledger, Quantity};
+use crate::policy::Terms;
+use crate::time::{Timestamp, Window};
+
+/// An allocation, looked at to weigh a request.
+#[derive(Clone, Copy)]
+pub(super) struct Allocation<'a> {
+    pub(super) ledger: &'a Ledger,
+    pub(super) place: Place,
+    pub(super) account: &'a Account,
+    pub(super) terms: &'a Terms,
+}
+
+impl Ledger {
+    pub(super) fn allocation(&self, service: &ServiceId) -> Option<Allocation<'_>> {
+        let place = self.place(service)?;
+        let account = self.account_at(place);
+        Some(Allocation { ledger: self, place, account, terms: account.terms.as_ref()? })
+    }
+
+    /// Whether a request of this size would be admitted now: as a draw, but nothing is drawn.
+    pub fn would_admit(&self, service: &ServiceId, need: Quantity) -> Result<(), Refusal> {
+        self.allocation(service).ok_or(Refusal::NoAllocation)?.weigh(need)
+    }
+
+    /// The first instant from another one on at which a request of this size is admitted, budgets and all.
+    pub fn admits_from(&self, service: &ServiceId, need: Quantity, from: Timestamp) -> Option<Timestamp> {
+        self.allocation(service)?.first_admission(need, from)
+    }
+
+    /// What a service could borrow now, and what it must leave for higher priorities. Nothing without an allocation.
+    pub fn borrowable(&self, service: &ServiceId) -> (Level, Level) {
+        self.allocation(service).map_or((Level::ZERO, Level::ZERO), |allocation| {
+            (allocation.borrowable(), allocation.threshold())
+        })
+    }
+}
+
+impl Allocation<'_> {
+    /// Whether there is room for a request of this size.
+    pub(super) fn weigh(&self, need: Quantity) -> Result<(), Refusal> {
+        if need.tokens > self.terms.request_max {
+            let (asked, request_max) = (need.tokens, self.terms.request_max);
+            return Err(Refusal::RequestTooLarge { asked, request_max });
+        }
+        self.weigh_budgets(need)?;
+        let level = Level::from_tokens(need.tokens);
+        match split(&self.ledger.levels, self.place, &self.borrowing(), level) {
+            Ok(_) => Ok(()),
+            Err(short) => Err(Refusal::CapacityUsed(self.capacity_used(need.tokens, short))),
+        }
+    }
+
+    fn weigh_budgets(&self, need: Quantity) -> Result<(), Refusal> {
+        let outstanding = self.account.outstanding;
+        let short = |state: &&BudgetState| state.refuses() && state.room(outstanding) < state.part(need);
+        let Some(first) = self.account.budgets.iter().find(short) else { return Ok(()) };
+        let now = self.ledger.at();
+        Err(Refusal::BudgetUsed {
+            budget: first.budget.id.clone(),
+            used: first.used(outstanding),
+            limit: first.limit(),
+            resets: first.period.map_or(now, Window::end),
+            retry: self.first_admission(need, now).map(|at| Retry::at(at, now)),
+        })
+    }
+
+    fn capacity_used(&self, asked: Tokens, short: Short) -> CapacityUsed {
+        let (now, levels, borrowing) = (self.ledger.at(), &self.ledger.levels, self.borrowing());
+        let may_borrow = self.account.borrow_plan.at(now).rate > TokensPerMinute::ZERO;
+        let bound = match short {
+            Short::Borrow if may_borrow => Bound::Ceiling,
+            Short::Borrow => Bound::Baseline,
+            Short::Spare => Bound::Spare {
+                deficit: levels.deficit().available(),
+                threshold: self.threshold().available(),
+            },
+        };
+        let retry = first_admission(levels, self.place, &borrowing, Level::from_tokens(asked));
+        CapacityUsed {
+            bound,
+            asked,
+            guaranteed: levels.guarantee(self.place).available(),
+            borrowable: self.borrowable().available(),
+            debt: levels.guarantee(self.place).debt() + self.account.borrow_level_at(now).debt(),
+            rate: levels.plan(self.place).at(now).rate,
+            retry: retry.map(|at| Retry::at(at, now)),
+        }
+    }
+
+    /// The first instant from another one on at which every hard budget has room, and the tokens are there.
+    fn first_admission(&self, need: Quantity, from: Timestamp) -> Option<Timestamp> {
+        let mut from = from;
+        for budget in self.account.budgets.iter().filter(|budget| budget.refuses()) {
+            from = from.max(first_room(budget, self.account.outstanding, need, from)?);
+        }
+        let level = Level::from_tokens(need.tokens);
+        first_admission_from(&self.ledger.levels, self.place, &self.borrowing(), level, from)
+    }
+
+    pub(super) fn borrowable(&self) -> Level {
+        borrowable(&self.ledger.levels, self.place, &self.borrowing())
+    }
+
+    /// What borrowers on these terms must leave of the spare.
+    fn threshold(&self) -> Level {
+        self.ledger.levels.idle_spare().percent(self.threshold_percent())
+    }
+
+    pub(super) fn borrowing(&self) -> Borrowing<'_> {
+        self.account.borrowing(self.threshold_percent())
+    }
+
+    fn threshold_percent(&self) -> u8 {
+        self.ledger.thresholds().of(self.terms.priority)
+    }
+}
+
+/// The first instant from another one on at which a budget has room: then, or when its next period begins.
+fn first_room(
+    budget: &BudgetState,
+    outstanding: Quantity,
+    need: Quantity,
+    from: Timestamp,
+) -> Option<Timestamp> {
+    let end = budget.period.map_or(from, Window::end);
+    if from < end && budget.room(outstanding) >= budget.part(need) {
+        return Some(from);
+    }
+    let fresh = budget.limit().saturating_sub(budget.part(outstanding));
+    (fresh >= budget.part(need)).then_some(end.max(from))
+}
