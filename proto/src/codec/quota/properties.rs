@@ -6,10 +6,10 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use std::time::Duration;
-use weir_domain::amount::Requests;
+use weir_domain::amount::{Requests, RequestsPerMinute, Tokens, TokensPerMinute};
 use weir_domain::bucket::Level;
-use weir_domain::ids::{EventId, HoldId, ServiceId, SliceId};
-use weir_domain::ledger::{Drawn, Moved, Movement, Quantity, Refusal};
+use weir_domain::ids::{EventId, HoldId, ReservationId, ServiceId, SliceId};
+use weir_domain::ledger::{Bound, CapacityUsed, Drawn, Moved, Movement, Quantity, Refusal};
 use weir_domain::time::Timestamp;
 
 fn quantity() -> impl Strategy<Value = Quantity> {
@@ -151,4 +151,40 @@ fn a_movement_that_does_not_say_all_is_poison() {
         end: Some(prost_types::Timestamp::default()),
     };
     assert_eq!(poison(what(Some(What::BudgetOpened(opened)))), "movements.budget_opened.end");
+}
+
+fn refusals() -> Vec<Refusal> {
+    let none = Tokens::ZERO;
+    let capacity = |bound| {
+        let rate = TokensPerMinute::ZERO;
+        let (asked, guaranteed, borrowable, debt) = (none, none, none, none);
+        Refusal::CapacityUsed(CapacityUsed { bound, asked, guaranteed, borrowable, debt, rate, retry: None })
+    };
+    let (budget, resets) = ("month".parse().unwrap(), Timestamp::EPOCH);
+    let reservation = ReservationId::new(1);
+    vec![
+        Refusal::NoAllocation,
+        Refusal::RequestTooLarge { asked: none, request_max: none },
+        capacity(Bound::Baseline),
+        capacity(Bound::Ceiling),
+        capacity(Bound::Spare { deficit: none, threshold: none }),
+        Refusal::BudgetUsed { budget, used: 1, limit: 1, resets, retry: None },
+        Refusal::RequestsUsed { limit: RequestsPerMinute::ZERO, retry: None },
+        Refusal::InFlight { max: 1 },
+        Refusal::HoldsFull { outstanding: 1 },
+        Refusal::ReservationStale { reservation },
+        Refusal::ReservationOfAnother { reservation },
+    ]
+}
+
+#[test]
+fn every_limit_that_a_refusal_names_can_be_recorded() {
+    for refusal in refusals() {
+        let limit = refusal.limit();
+        let what = Moved::Shadowed { limit, requests: Requests::new(1), tokens: Tokens::new(2) };
+        let movement = Movement { at: Timestamp::EPOCH, service: "chat".parse().unwrap(), what };
+        let pool = "gpt".parse().unwrap();
+        let recorded = in_the_journal(QuotaFact::Moved { pool, movements: vec![movement] });
+        assert_eq!(quota_event_from_record(&quota_event_to_record(&recorded)), Ok(recorded), "{limit}");
+    }
 }
