@@ -3,46 +3,59 @@
 mod admission;
 mod auth;
 mod governance;
+mod headroom;
 mod input;
+mod refusal;
+mod session;
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tonic::service::interceptor::InterceptedService;
-use tonic::transport::Server;
-use tonic::transport::server::TcpIncoming;
+use tonic::transport::server::{Server, ServerTlsConfig, TcpIncoming};
 use weir_proto::FILE_DESCRIPTOR_SET;
 use weir_proto::governance::v1::governance_service_server::GovernanceServiceServer;
 use weir_proto::quota::v1::admission_service_server::AdmissionServiceServer;
 use weir_runtime::clock::Clock;
 
+use crate::auth::Authenticator;
 use crate::org_writer::OrgHandle;
 use crate::pool::Pools;
 use admission::Admission;
-use auth::Authenticate;
+use auth::Gate;
 use governance::Governance;
+
+/// How long a connection may be silent before its peer is asked whether it is there, and how long it may take to say so:
+/// sessions of a node that is gone must not stay for ever.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// What the services stand on.
 pub(crate) struct Parts {
     pub(crate) pools: Arc<Pools>,
     pub(crate) org: OrgHandle,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) token: Option<SecretString>,
+    pub(crate) authenticator: Arc<Authenticator>,
+    pub(crate) tls: Option<ServerTlsConfig>,
 }
 
-/// Serves until shutdown; calls under way are answered. Health is open to all, everything else needs the token.
+/// Serves until shutdown; calls under way are answered. Who may call what is decided by the gate before all of them.
 pub(crate) async fn serve(
     parts: Parts,
     listener: TcpListener,
     shutdown: CancellationToken,
 ) -> Result<(), String> {
-    let authenticate = Authenticate::new(parts.token.as_ref());
-    let admission = Admission { pools: parts.pools, directory: parts.org.directory(), clock: parts.clock };
-    let governance = Governance { org: parts.org, shutdown: shutdown.clone() };
-    let admission = AdmissionServiceServer::with_interceptor(admission, authenticate.clone());
-    let governance = GovernanceServiceServer::with_interceptor(governance, authenticate.clone());
+    let Parts { pools, org, clock, authenticator, tls } = parts;
+    let admission = Admission {
+        pools,
+        prices: org.prices(),
+        org: org.clone(),
+        clock: Arc::clone(&clock),
+        shutdown: shutdown.clone(),
+    };
+    let gate = Gate::new(Arc::clone(&authenticator));
+    let governance = Governance { org, authenticator, clock, shutdown: shutdown.clone() };
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_serving::<AdmissionServiceServer<Admission>>().await;
     reporter.set_serving::<GovernanceServiceServer<Governance>>().await;
@@ -51,15 +64,26 @@ pub(crate) async fn serve(
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         .build_v1()
         .map_err(|problem| problem.to_string())?;
-    Server::builder()
+    server(tls)?
+        .layer(gate)
         .add_service(health)
-        .add_service(admission)
-        .add_service(governance)
-        .add_service(InterceptedService::new(reflection, authenticate))
+        .add_service(AdmissionServiceServer::new(admission))
+        .add_service(GovernanceServiceServer::new(governance))
+        .add_service(reflection)
         .serve_with_incoming_shutdown(
             TcpIncoming::from(listener).with_nodelay(Some(true)),
             shutdown.cancelled_owned(),
         )
         .await
         .map_err(|problem| problem.to_string())
+}
+
+fn server(tls: Option<ServerTlsConfig>) -> Result<Server, String> {
+    let server = Server::builder()
+        .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
+        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT));
+    match tls {
+        Some(tls) => server.tls_config(tls).map_err(|problem| problem.to_string()),
+        None => Ok(server),
+    }
 }

@@ -1,18 +1,23 @@
 //! The quota service: admits, charges and governs, over gRPC, on top of the ledger in `weir-domain`.
 //!
-//! Keeps nothing of its own: it rebuilds itself from the journal and appends every fact there before it answers. One
-//! task owns each pool's ledger, one the organisation. Holds no rule of admission; those are in the domain.
+//! Keeps nothing of its own: it rebuilds itself from the journal and appends every fact there before it answers. One lock
+//! owns each pool's desk and one task appends what it says; one task owns the organisation. Holds no rule of admission;
+//! those are in the domain.
 
 mod api;
+mod auth;
 pub mod config;
 mod metrics;
 mod no_decision;
 mod org_writer;
 mod pool;
+mod prices;
 mod rebuild;
 mod recorder;
 mod replay;
+mod snapshot;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,15 +30,21 @@ use weir_runtime::health::Health;
 use weir_runtime::journal::SharedJournal;
 use weir_runtime::tasks::Tasks;
 
+pub use auth::AuthError;
+pub use auth::tls::TlsError;
 pub use config::Config;
 pub use rebuild::RebuildError;
 pub use replay::replay_ledger;
 
-use org_writer::OrgWriter;
-use pool::Pools;
+use auth::Authenticator;
+use no_decision::NoDecision;
+use org_writer::{Means, OrgHandle, OrgWriter};
+use pool::{Pools, Shared};
+use rebuild::{Folded, Haste};
 use recorder::Recorder;
+use snapshot::Snapshots;
 
-/// How long writers may take to answer what they hold when the service ends: more than one append ever takes.
+/// How long writers may take to append what they hold when the service ends: more than one append ever takes.
 const DRAIN_MAX: Duration = Duration::from_secs(10);
 
 /// What the service is given.
@@ -46,8 +57,10 @@ pub struct Ports {
     pub health: Health,
     /// Where gRPC is served.
     pub listener: TcpListener,
-    /// The bearer token that every call must present. None: calls are accepted from this machine only.
+    /// The admin token. None: see [`Config::token`].
     pub token: Option<SecretString>,
+    /// Where snapshots are kept. None: there are none, and every start reads the whole journal.
+    pub data_dir: Option<PathBuf>,
 }
 
 /// Why the service ended, or did not begin.
@@ -56,9 +69,21 @@ pub enum Error {
     /// The node's name is no name.
     #[error("quota.node is not right")]
     Node(#[from] InvalidName),
+    /// Nobody can be authenticated.
+    #[error("quota cannot tell who calls")]
+    Auth(#[from] AuthError),
+    /// TLS cannot be had.
+    #[error("quota has no TLS")]
+    Tls(#[from] TlsError),
     /// The journal does not give the state.
     #[error("quota cannot be rebuilt from the journal")]
     Rebuild(#[from] RebuildError),
+    /// What an earlier run has left open cannot be recorded as lapsed.
+    #[error("quota cannot begin: {reason}")]
+    Begin {
+        /// Why not.
+        reason: String,
+    },
     /// gRPC cannot be served.
     #[error("quota cannot serve gRPC: {reason}")]
     Serve {
@@ -73,22 +98,52 @@ pub async fn run(config: Config, ports: Ports, shutdown: CancellationToken) -> R
     let ready = ports.health.component("quota");
     ready.not_ready("rebuilding from the journal");
     let recorder = Recorder::new(ports.journal, NodeId::try_new(&config.node)?);
-    let folded = rebuild::fold_all(recorder.journal()).await?;
+    let snapshots = Snapshots::new(ports.data_dir, config.snapshot_every_events);
+    let folded = snapshots.fold_all(recorder.journal(), Haste::AtStart).await?;
 
     let tasks = Tasks::new();
-    let pools = Arc::new(Pools::new(recorder.clone(), Arc::clone(&ports.clock), tasks.clone()));
-    for (pool, ledger) in folded.ledgers {
-        pools.start(&pool, ledger);
-    }
-    let (writer, org) = OrgWriter::new(folded.org, Arc::clone(&pools), recorder, Arc::clone(&ports.clock));
-    tasks.spawn(writer.run());
+    let shared = Shared::new(recorder.clone(), snapshots.clone());
+    let pools = Arc::new(Pools::new(shared, Arc::clone(&ports.clock), tasks.clone()));
+    let org = begin(folded, &pools, &tasks, (&recorder, &ports.clock), &config).await?;
+    tasks.spawn(snapshots.clone().keep(recorder.clone(), tasks.shutdown()));
+    let authenticator = Authenticator::open(
+        (&config.auth, config.tls.as_ref()),
+        ports.token.as_ref(),
+        org.shared_org(),
+        Arc::clone(&ports.clock),
+    )?;
+    authenticator.keep_fresh(&tasks, tasks.shutdown());
+    let tls = config.tls.as_ref().map(auth::tls::server).transpose()?;
 
     ready.ready();
-    let parts = api::Parts { pools, org, clock: ports.clock, token: ports.token };
+    let authenticator = Arc::new(authenticator);
+    let parts = api::Parts { pools, org, clock: ports.clock, authenticator, tls };
     let served = api::serve(parts, ports.listener, shutdown).await;
     ready.not_ready("shutting down");
+    tasks.begin_shutdown();
     if !tasks.drain(DRAIN_MAX).await {
         tracing::warn!("quota writers did not end in time; their callers will ask again");
     }
+    snapshots.take(recorder.journal(), Haste::AtStart).await;
     served.map_err(|reason| Error::Serve { reason })
+}
+
+/// Starts every writer, and waits until what an earlier run has left open is recorded as lapsed.
+async fn begin(
+    folded: Folded,
+    pools: &Arc<Pools>,
+    tasks: &Tasks,
+    (recorder, clock): (&Recorder, &Arc<dyn Clock>),
+    config: &Config,
+) -> Result<OrgHandle, Error> {
+    for (pool, ledger) in folded.ledgers {
+        pools.start(&pool, ledger);
+    }
+    for pool in pools.all() {
+        pool.recorded().await.map_err(|reason: NoDecision| Error::Begin { reason: reason.to_string() })?;
+    }
+    let (pools, recorder, clock) = (Arc::clone(pools), recorder.clone(), Arc::clone(clock));
+    let (writer, org) = OrgWriter::new(folded.org, Means { pools, recorder, clock, rules: config.rules() });
+    tasks.spawn(writer.run());
+    Ok(org)
 }

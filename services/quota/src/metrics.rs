@@ -1,10 +1,12 @@
 //! The metrics of the quota service, described once.
 
-use std::collections::HashMap;
+mod decisions;
+mod flow;
 
-use metrics::{Counter, Gauge, Histogram, Unit, counter, gauge, histogram};
-use weir_domain::amount::Tokens;
-use weir_domain::ids::{PoolId, ServiceId};
+use metrics::{Unit, counter, gauge};
+
+pub(crate) use decisions::Decisions;
+pub(crate) use flow::{Flow, Survey};
 
 const DECISIONS: &str = "weir_quota_decisions_total";
 const SETTLES: &str = "weir_quota_settles_total";
@@ -12,112 +14,67 @@ const DEBT: &str = "weir_quota_debt_tokens_total";
 const LEVEL: &str = "weir_quota_pool_level_tokens";
 const DEFICIT: &str = "weir_quota_pool_deficit_tokens";
 const HOLDS: &str = "weir_quota_outstanding_holds";
+const SLICES: &str = "weir_quota_slices_drawn_total";
+const DRAWN: &str = "weir_quota_drawn_tokens_total";
+const BORROWED: &str = "weir_quota_borrowed_tokens_total";
+const BORROWED_NOW: &str = "weir_quota_borrowed_tokens";
+const LENT: &str = "weir_quota_lent_tokens_per_minute";
+const LAPSED: &str = "weir_quota_slices_lapsed_total";
+const SHADOWED: &str = "weir_quota_shadowed_requests_total";
+const THRESHOLDS: &str = "weir_quota_budget_thresholds_total";
+const BUDGET_USED: &str = "weir_quota_budget_used_ratio";
 const APPEND: &str = "weir_quota_append_seconds";
 const APPEND_FAILURES: &str = "weir_quota_append_failures_total";
-const BATCH: &str = "weir_quota_batch_commands";
+const BATCH: &str = "weir_quota_batch_events";
 const REBUILD: &str = "weir_quota_rebuild_seconds";
+const SNAPSHOTS: &str = "weir_quota_snapshots_total";
+const SESSIONS: &str = "weir_quota_sessions";
 const VIOLATIONS: &str = "weir_quota_invariant_violations_total";
 const AUTH_FAILURES: &str = "weir_quota_auth_failures_total";
 
 /// Describes every metric. Called once, when the service starts.
 pub(crate) fn describe() {
-    use metrics::{describe_counter, describe_gauge, describe_histogram};
-    describe_counter!(DECISIONS, "Reservations by outcome and, where refused, the limit that bound");
+    describe_admission();
+    describe_ledger();
+    describe_machinery();
+}
+
+fn describe_admission() {
+    use metrics::{describe_counter, describe_gauge};
     describe_counter!(
-        SETTLES,
-        "Settles by outcome: charged, repeated, or stale (too late to tell, so not charged)"
+        DECISIONS,
+        "Reservations by outcome: admitted, refused, or shadowed (passed in spite of a limit); and the limit"
     );
+    describe_counter!(SETTLES, "Settles by outcome: charged, or repeated");
     describe_counter!(DEBT, "Tokens used above what was held");
-    describe_gauge!(LEVEL, "Tokens in a pool's bucket, negative in debt, as of its last command");
-    describe_gauge!(
-        DEFICIT,
-        "By how many tokens a pool falls short of its guarantees, as of its last command"
-    );
-    describe_gauge!(HOLDS, "Holds that have been neither settled nor released");
-    describe_histogram!(APPEND, Unit::Seconds, "How long the journal took for one group commit");
-    describe_counter!(
-        APPEND_FAILURES,
-        "Group commits that the journal did not take, or that nobody can say of"
-    );
-    describe_histogram!(BATCH, "Commands in one group commit");
-    describe_gauge!(REBUILD, Unit::Seconds, "How long the last rebuild from the journal took");
-    describe_counter!(VIOLATIONS, "Promises of the ledger found broken at run time: always a defect");
+    describe_gauge!(HOLDS, "Requests under way");
+    describe_counter!(SHADOWED, "Requests that passed in shadow mode only, by the limit that would have bound");
+    describe_gauge!(SESSIONS, "Sessions that are open");
     describe_counter!(AUTH_FAILURES, "Calls without the right token");
 }
 
-/// The metrics of one pool.
-pub(crate) struct PoolMetrics {
-    pool: String,
-    decisions: HashMap<(Option<ServiceId>, &'static str), Counter>,
-    level: Gauge,
-    deficit: Gauge,
-    holds: Gauge,
-    debt: Counter,
-    settles: [Counter; 3],
-    append: Histogram,
-    batch: Histogram,
+fn describe_ledger() {
+    use metrics::{describe_counter, describe_gauge};
+    describe_gauge!(LEVEL, "Tokens in a pool's bucket, negative in debt");
+    describe_gauge!(DEFICIT, "By how many tokens a pool falls short of its guarantees; nobody borrows while it does");
+    describe_counter!(SLICES, "Slices drawn, by who hands them out: quota itself, or a node");
+    describe_counter!(DRAWN, "Tokens drawn in slices");
+    describe_counter!(BORROWED, "Tokens drawn that were borrowed");
+    describe_gauge!(BORROWED_NOW, "Tokens borrowed in a pool and not refilled yet");
+    describe_gauge!(LENT, "Tokens a minute that full guarantees lend to the pool now");
+    describe_counter!(LAPSED, "Slices that count as spent because whoever held them is gone");
+    describe_gauge!(BUDGET_USED, "The part of a budget that is settled or drawn in its period, as a ratio");
+    describe_counter!(THRESHOLDS, "Thresholds of budgets that were reached");
 }
 
-/// What became of a settle.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum SettleOutcome {
-    Charged,
-    Repeated,
-    Stale,
-}
-
-impl PoolMetrics {
-    pub(crate) fn new(pool: &PoolId) -> Self {
-        let pool = pool.to_string();
-        let settles = |outcome: &'static str| counter!(SETTLES, "pool" => pool.clone(), "outcome" => outcome);
-        Self {
-            decisions: HashMap::new(),
-            level: gauge!(LEVEL, "pool" => pool.clone()),
-            deficit: gauge!(DEFICIT, "pool" => pool.clone()),
-            holds: gauge!(HOLDS, "pool" => pool.clone()),
-            debt: counter!(DEBT, "pool" => pool.clone()),
-            settles: [settles("charged"), settles("repeated"), settles("stale")],
-            append: histogram!(APPEND, "pool" => pool.clone()),
-            batch: histogram!(BATCH, "pool" => pool.clone()),
-            pool,
-        }
-    }
-
-    /// A reservation was decided. The service is named only if it has an account, so that names stay bounded.
-    pub(crate) fn decided(&mut self, service: Option<&ServiceId>, limit: Option<&'static str>) {
-        let limit = limit.unwrap_or_default();
-        let pool = &self.pool;
-        let counter = self.decisions.entry((service.cloned(), limit)).or_insert_with(|| {
-            let name = service.map(ToString::to_string).unwrap_or_default();
-            let outcome = if limit.is_empty() { "admitted" } else { "refused" };
-            counter!(DECISIONS, "pool" => pool.clone(), "service" => name, "outcome" => outcome, "limit" => limit)
-        });
-        counter.increment(1);
-    }
-
-    pub(crate) fn settled(&self, outcome: SettleOutcome) {
-        self.settles[outcome as usize].increment(1);
-    }
-
-    pub(crate) fn indebted(&self, tokens: Tokens) {
-        self.debt.increment(tokens.get());
-    }
-
-    #[expect(clippy::cast_precision_loss, reason = "a gauge of tokens needs no more than 53 bits")]
-    pub(crate) fn levels(&self, level_tokens: i64, deficit: Tokens, holds: usize) {
-        self.level.set(level_tokens as f64);
-        self.deficit.set(deficit.get() as f64);
-        self.holds.set(holds as f64);
-    }
-
-    #[expect(clippy::cast_precision_loss, reason = "a batch has far fewer than 2^53 commands")]
-    pub(crate) fn batch(&self, commands: usize) {
-        self.batch.record(commands as f64);
-    }
-
-    pub(crate) fn appended(&self, took: std::time::Duration) {
-        self.append.record(took.as_secs_f64());
-    }
+fn describe_machinery() {
+    use metrics::{describe_counter, describe_gauge, describe_histogram};
+    describe_histogram!(APPEND, Unit::Seconds, "How long the journal took for one group commit");
+    describe_counter!(APPEND_FAILURES, "Group commits that the journal did not take, or that nobody can say of");
+    describe_histogram!(BATCH, "Events in one group commit");
+    describe_gauge!(REBUILD, Unit::Seconds, "How long the last rebuild from the journal took");
+    describe_counter!(SNAPSHOTS, "Snapshots by outcome: written, or failed");
+    describe_counter!(VIOLATIONS, "Promises of the ledger found broken at run time: always a defect");
 }
 
 /// A call named a pool that there is not.
@@ -134,10 +91,30 @@ pub(crate) fn rebuilt(took: std::time::Duration) {
     gauge!(REBUILD).set(took.as_secs_f64());
 }
 
+pub(crate) fn snapshot(outcome: &'static str) {
+    counter!(SNAPSHOTS, "outcome" => outcome).increment(1);
+}
+
 pub(crate) fn violated(promise: &'static str) {
     counter!(VIOLATIONS, "promise" => promise).increment(1);
 }
 
 pub(crate) fn authentication_failed() {
     counter!(AUTH_FAILURES).increment(1);
+}
+
+/// Counts a session while it is open.
+pub(crate) struct OpenSession(());
+
+impl OpenSession {
+    pub(crate) fn count() -> Self {
+        gauge!(SESSIONS).increment(1);
+        Self(())
+    }
+}
+
+impl Drop for OpenSession {
+    fn drop(&mut self) {
+        gauge!(SESSIONS).decrement(1);
+    }
 }

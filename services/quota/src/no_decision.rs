@@ -22,5 +22,17 @@ pub(crate) enum NoDecision {
     ShuttingDown,
 }
 
+impl NoDecision {
+    /// The same of one step of several: those before it may have been recorded.
+    pub(crate) fn partly(self) -> Self {
+        match self {
+            Self::NotRecorded { reason } => Self::NotRecorded {
+                reason: format!("{reason}; a part of it may have been, and the same again does the rest"),
+            },
+            other => other,
+        }
+    }
+}
+
 /// Where an answer goes.
 pub(crate) type Reply<T> = tokio::sync::oneshot::Sender<Result<T, NoDecision>>;

@@ -1,6 +1,13 @@
-//! A pool at work: one writer task owns its ledger, others hold a handle.
+//! A pool at work: a lock owns its desk, one writer task appends what the desk says, others hold a handle.
 
 mod batch;
+mod clerk;
+mod edges;
+mod entitled;
+mod pace;
+mod section;
+mod shared;
+mod waiting;
 mod writer;
 
 #[cfg(test)]
@@ -10,98 +17,131 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::watch;
 use weir_domain::authorship::Authorship;
-use weir_domain::ids::{PoolId, ServiceId};
-use weir_domain::ledger::{
-    Change, Headroom, Ledger, Refusal, Release, Reserve, Settle, Standing, TermsChanged,
-};
+use weir_domain::desk::{Answer, Headroom, Release, Reserve};
+use weir_domain::ids::{HoldId, InvalidName, PoolId, ServiceId};
+use weir_domain::ledger::{Change, ChangeRefused, Governed, Ledger, Quantity, Settle};
 use weir_runtime::clock::Clock;
 use weir_runtime::tasks::Tasks;
 
-use crate::no_decision::{NoDecision, Reply};
-use crate::recorder::Recorder;
+use crate::no_decision::NoDecision;
+use crate::rebuild::{Folded, RebuildError};
+pub(crate) use clerk::{Clerk, LimitsSeen, Reserved};
+pub(crate) use entitled::Entitled;
+pub(crate) use section::Due;
+use section::Section;
+pub(crate) use shared::Shared;
 use writer::PoolWriter;
 
-/// Calls that may wait for a pool's writer: some 100 ms of the most a node serves, and 2 MB at most.
-const WAITING_MAX: usize = 8_192;
-
-/// What a pool's writer is asked.
-pub(crate) enum Ask {
-    Reserve(Reserve, Reply<Reserved>),
-    Settle(Settle, Reply<bool>),
-    Release(Release, Reply<bool>),
-    Change(Authorship, Vec<Change>, Reply<Changed>),
-    Headroom(ServiceId, Reply<Option<Headroom>>),
-}
-
-/// What became of a reservation, and where its service stands after it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Reserved {
-    pub(crate) decision: Result<weir_domain::amount::Tokens, Refusal>,
-    pub(crate) standing: Option<Standing>,
-}
+/// A handle on one pool.
+#[derive(Clone)]
+pub(crate) struct PoolHandle(Arc<Section>);
 
 /// What a change of terms changed, or why it was refused.
-pub(crate) type Changed = Result<Vec<TermsChanged>, Refusal>;
-
-/// A handle on one pool's writer.
-#[derive(Clone)]
-pub(crate) struct PoolHandle {
-    pool: PoolId,
-    asks: mpsc::Sender<Ask>,
-}
+pub(crate) type Changed = Result<Vec<Governed>, ChangeRefused>;
 
 impl PoolHandle {
-    pub(crate) async fn reserve(&self, command: Reserve) -> Result<Reserved, NoDecision> {
-        self.ask(|reply| Ask::Reserve(command, reply)).await
+    pub(crate) fn pool(&self) -> &PoolId {
+        self.0.pool()
+    }
+
+    /// A service by its name, and whether its calls must be priced.
+    pub(crate) fn entitled(&self, service: &str) -> Result<Entitled, InvalidName> {
+        self.0.entitled(service)
+    }
+
+    pub(crate) async fn reserve(&self, ask: &Reserve) -> Result<Reserved, NoDecision> {
+        let reserve = |clerk: &mut Clerk| clerk.reserve_and_stand(ask);
+        self.step(1, reserve)?.await
     }
 
     /// Whether it was charged now.
-    pub(crate) async fn settle(&self, command: Settle) -> Result<bool, NoDecision> {
-        self.ask(|reply| Ask::Settle(command, reply)).await
+    pub(crate) async fn settle(&self, ask: &Settle) -> Result<bool, NoDecision> {
+        self.step(1, |clerk| clerk.settle(ask))?.await
     }
 
     /// Whether it gave something back now.
-    pub(crate) async fn release(&self, command: Release) -> Result<bool, NoDecision> {
-        self.ask(|reply| Ask::Release(command, reply)).await
+    pub(crate) async fn release(&self, ask: &Release, service: &ServiceId) -> Result<bool, NoDecision> {
+        self.step(1, |clerk| clerk.release(ask, service))?.await
     }
 
-    pub(crate) async fn change(&self, by: Authorship, changes: Vec<Change>) -> Result<Changed, NoDecision> {
-        self.ask(|reply| Ask::Change(by, changes, reply)).await
+    /// Whether the hold counts as under way.
+    pub(crate) async fn extend(&self, hold: HoldId, service: &ServiceId) -> Result<bool, NoDecision> {
+        self.step(1, |clerk| clerk.extend(hold, service))?.await
     }
 
-    pub(crate) async fn headroom(&self, service: ServiceId) -> Result<Option<Headroom>, NoDecision> {
-        self.ask(|reply| Ask::Headroom(service, reply)).await
+    /// Where a service stands, and whether a request of a size would pass.
+    pub(crate) async fn headroom(
+        &self,
+        service: &ServiceId,
+        asked: Option<Quantity>,
+    ) -> Result<Option<Headroom>, NoDecision> {
+        self.step(1, |clerk| clerk.headroom(service, asked))?.await
     }
 
-    async fn ask<T>(&self, ask: impl FnOnce(Reply<T>) -> Ask) -> Result<T, NoDecision> {
-        let (reply, answer) = oneshot::channel();
-        self.asks.try_send(ask(reply)).map_err(|refused| match refused {
-            mpsc::error::TrySendError::Full(_) => {
-                NoDecision::Busy { writer: format!("pool {}", self.pool), waiting: WAITING_MAX }
-            }
-            mpsc::error::TrySendError::Closed(_) => NoDecision::ShuttingDown,
-        })?;
-        answer.await.unwrap_or(Err(NoDecision::ShuttingDown))
+    /// Changes what the pool is or who is entitled to what; refused if the pool's version is not the expected one.
+    pub(crate) async fn change(
+        &self,
+        by: Authorship,
+        changes: Vec<Change>,
+        expected: Option<u64>,
+    ) -> Result<Changed, NoDecision> {
+        let changed = self.step(1, |clerk| clerk.change(&by, &changes, expected))?.await;
+        self.0.match_entitled();
+        changed
+    }
+
+    /// Returns when all that was said so far is in the journal.
+    pub(crate) async fn recorded(&self) -> Result<(), NoDecision> {
+        self.step(1, |clerk| clerk.nothing())?.await
+    }
+
+    /// Does a step at the pool's desk that takes as much room as so many calls, if its answer has to wait.
+    pub(crate) fn step<T>(
+        &self,
+        items: usize,
+        step: impl FnOnce(&mut Clerk) -> Answer<T>,
+    ) -> Result<Due<T>, NoDecision> {
+        self.0.step(items, step)
+    }
+
+    /// The limits of a service now, to be compared with later ones. Says nothing of what is recorded.
+    pub(crate) fn limits_of(&self, service: &ServiceId) -> Option<LimitsSeen> {
+        self.0.limits_of(service)
+    }
+
+    /// How often limits in the pool have changed.
+    pub(crate) fn limits(&self) -> u64 {
+        self.0.limits()
+    }
+
+    /// How often the pool's desk was lost, and with it what holds were under way.
+    pub(crate) fn losses(&self) -> u64 {
+        self.0.losses()
     }
 }
 
-/// The writers of all pools. Many read, only the organisation's writer starts new ones.
+/// All pools. Many read, only the organisation's writer starts new ones.
 pub(crate) struct Pools {
-    handles: ArcSwap<HashMap<PoolId, PoolHandle>>,
-    recorder: Recorder,
+    handles: ArcSwap<HashMap<Box<str>, PoolHandle>>,
+    shared: Shared,
     clock: Arc<dyn Clock>,
     tasks: Tasks,
 }
 
 impl Pools {
-    pub(crate) fn new(recorder: Recorder, clock: Arc<dyn Clock>, tasks: Tasks) -> Self {
-        Self { handles: ArcSwap::default(), recorder, clock, tasks }
+    pub(crate) fn new(shared: Shared, clock: Arc<dyn Clock>, tasks: Tasks) -> Self {
+        Self { handles: ArcSwap::default(), shared, clock, tasks }
     }
 
     /// A pool's handle; none if the pool never was.
     pub(crate) fn get(&self, pool: &PoolId) -> Option<PoolHandle> {
+        self.find(pool.as_str())
+    }
+
+    /// The handle of the pool of a name; none if the pool never was.
+    pub(crate) fn find(&self, pool: &str) -> Option<PoolHandle> {
         self.handles.load().get(pool).cloned()
     }
 
@@ -110,18 +150,28 @@ impl Pools {
         self.handles.load().values().cloned().collect()
     }
 
-    /// A pool's handle, its writer started with this ledger if there is none.
+    /// Everything as the journal has it now, and with it the organisation.
+    pub(crate) async fn fold_all(&self) -> Result<Folded, RebuildError> {
+        self.shared.fold_all().await
+    }
+
+    /// Told whenever limits have changed in some pool, or its desk was lost.
+    pub(crate) fn watch_limits(&self) -> watch::Receiver<u64> {
+        self.shared.watch_limits()
+    }
+
+    /// A pool's handle, its writer started with this ledger if there is none. It writes until shutdown begins.
     pub(crate) fn start(&self, pool: &PoolId, ledger: Ledger) -> PoolHandle {
         if let Some(handle) = self.get(pool) {
             return handle;
         }
-        let (asks, inbox) = mpsc::channel(WAITING_MAX);
-        let writer = PoolWriter::new(pool.clone(), ledger, self.recorder.clone(), Arc::clone(&self.clock));
-        self.tasks.spawn(writer.run(inbox));
-        let handle = PoolHandle { pool: pool.clone(), asks };
+        let section = Arc::new(Section::new(pool.clone(), ledger, Arc::clone(&self.clock)));
+        let writer = PoolWriter::new(Arc::clone(&section), self.shared.clone(), self.tasks.shutdown());
+        self.tasks.spawn(writer.run());
+        let handle = PoolHandle(section);
         self.handles.rcu(|handles| {
             let mut handles = HashMap::clone(handles);
-            handles.insert(pool.clone(), handle.clone());
+            handles.insert(pool.as_str().into(), handle.clone());
             handles
         });
         handle

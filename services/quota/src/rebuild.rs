@@ -2,25 +2,43 @@
 //!
 //! A record that cannot be read stops the rebuild: a ledger that left something out would decide wrongly, and for ever.
 
-use std::collections::{HashMap, HashSet};
+mod folded;
+
 use std::time::Duration;
 
 use tokio::time::Instant;
-use weir_domain::fact::{QuotaFact, QuotaRecorded};
-use weir_domain::ids::{EventId, PoolId};
-use weir_domain::ledger::{Event, Ledger};
-use weir_domain::org::Org;
+use weir_domain::fact::QuotaRecorded;
+use weir_domain::ids::PoolId;
+use weir_domain::ledger::Ledger;
 use weir_proto::codec::{DecodeError, quota_event_from_record};
 use weir_proto::record::Topic;
-use weir_runtime::journal::{self, Offset, Partition, SharedJournal};
+use weir_runtime::journal::{self, Offset, Partition, Position, SharedJournal};
 
-/// Records read at once: large enough that a read's own cost does not count, small enough to stay below 10 MB.
-const READ_RECORDS_MAX: usize = 4_096;
+pub(crate) use folded::{Folded, Reached};
+
 /// How long one read may wait, and how often in a row it may come back empty before the end.
 const READ_WAIT: Duration = Duration::from_secs(1);
 const EMPTY_READS_MAX: u32 = 30;
 /// A line of progress after so many records: about one a second.
 const PROGRESS_RECORDS: u64 = 200_000;
+
+/// How much is read at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Haste {
+    /// So many records that a read's own cost does not count, few enough to stay below 10 MB.
+    AtStart,
+    /// So few that folding them keeps nobody waiting for more than a millisecond, and others go in between.
+    Beside,
+}
+
+impl Haste {
+    const fn records(self) -> usize {
+        match self {
+            Self::AtStart => 4_096,
+            Self::Beside => 128,
+        }
+    }
+}
 
 /// Why the state cannot be rebuilt.
 #[derive(Debug, thiserror::Error)]
@@ -51,86 +69,53 @@ pub enum RebuildError {
     },
 }
 
-/// The quota topic, folded.
-#[derive(Debug, Default)]
-pub(crate) struct Folded {
-    pub(crate) org: Org,
-    pub(crate) ledgers: HashMap<PoolId, Ledger>,
-    /// Decisions already counted: a journal may hold one twice, and the organisation's version must not.
-    decided: HashSet<EventId>,
-}
-
-impl Folded {
-    pub(crate) fn take(&mut self, recorded: &QuotaRecorded) {
-        match &recorded.fact {
-            QuotaFact::Org(event) => {
-                if self.decided.insert(recorded.id) {
-                    self.org.evolve(event);
-                }
-            }
-            QuotaFact::Governed { pool, event } => {
-                if self.decided.insert(recorded.id) {
-                    self.org.evolve_pool(pool, &event.what);
-                    self.ledger(pool).evolve(&Event::Governed(event.clone()));
-                }
-            }
-            QuotaFact::Moved { pool, movements } => {
-                let ledger = self.ledger(pool);
-                for movement in movements {
-                    ledger.evolve(&Event::Moved(movement.clone()));
-                }
-            }
-            QuotaFact::Resumed { .. } => {}
-        }
-    }
-
-    fn ledger(&mut self, pool: &PoolId) -> &mut Ledger {
-        if !self.ledgers.contains_key(pool) {
-            self.ledgers.insert(pool.clone(), Ledger::default());
-        }
-        self.ledgers.get_mut(pool).expect("inserted above")
-    }
-}
-
 /// Folds the whole topic up to where it ends now.
 pub(crate) async fn fold_all(journal: &SharedJournal) -> Result<Folded, RebuildError> {
+    fold_on(journal, Folded::default(), Haste::AtStart).await
+}
+
+/// Folds on, up to where the topic ends now.
+pub(crate) async fn fold_on(
+    journal: &SharedJournal,
+    mut folded: Folded,
+    haste: Haste,
+) -> Result<Folded, RebuildError> {
     let begun = Instant::now();
-    let mut ends = Vec::new();
+    let mut count = 0;
     for index in 0..journal.partitions(Topic::Quota).await? {
         let partition = Partition { topic: Topic::Quota, index };
-        ends.push((partition, journal.end(partition).await?));
-    }
-    let total: u64 = ends.iter().map(|(_, end)| end.get()).sum();
-    let mut folded = Folded::default();
-    let mut count = 0;
-    for (partition, end) in ends {
-        each(journal, partition, end, |recorded| {
-            folded.take(&recorded);
+        let span = Span { partition, from: folded.next(index), end: journal.end(partition).await?, haste };
+        each(journal, span, |offset, recorded| {
+            folded.take(Position { partition, offset }, &recorded);
             count += 1;
             if count % PROGRESS_RECORDS == 0 {
-                tracing::info!(records = count, total, "rebuilding quota from the journal");
+                tracing::info!(records = count, %partition, "rebuilding quota from the journal");
             }
         })
         .await?;
+        folded.reach(span.partition, span.end);
     }
     let took = begun.elapsed();
-    crate::metrics::rebuilt(took);
-    tracing::info!(records = count, pools = folded.ledgers.len(), ?took, "quota rebuilt from the journal");
+    if haste == Haste::AtStart {
+        crate::metrics::rebuilt(took);
+        tracing::info!(records = count, pools = folded.ledgers.len(), ?took, "quota rebuilt from the journal");
+    }
     Ok(folded)
 }
 
-/// Folds one pool from its partition, up to an offset and not including it.
+/// Folds one pool on, up to a mark and not including it.
 pub(crate) async fn fold_pool(
     journal: &SharedJournal,
+    mut folded: Folded,
     pool: &PoolId,
-    partition: Partition,
-    end: Offset,
+    mark: Position,
 ) -> Result<Ledger, RebuildError> {
     let begun = Instant::now();
-    let mut folded = Folded::default();
-    each(journal, partition, end, |recorded| {
+    let Position { partition, offset: end } = mark;
+    let span = Span { partition, from: folded.next(partition.index), end, haste: Haste::Beside };
+    each(journal, span, |offset, recorded| {
         if recorded.fact.key() == pool.as_str() {
-            folded.take(&recorded);
+            folded.take(Position { partition, offset }, &recorded);
         }
     })
     .await?;
@@ -138,17 +123,28 @@ pub(crate) async fn fold_pool(
     Ok(folded.ledgers.remove(pool).unwrap_or_default())
 }
 
+/// A part of a partition, its end not included.
+#[derive(Clone, Copy)]
+struct Span {
+    partition: Partition,
+    from: Offset,
+    end: Offset,
+    haste: Haste,
+}
+
 async fn each(
     journal: &SharedJournal,
-    partition: Partition,
-    end: Offset,
-    mut take: impl FnMut(QuotaRecorded),
+    span: Span,
+    mut take: impl FnMut(Offset, QuotaRecorded),
 ) -> Result<(), RebuildError> {
-    let mut next = Offset::ZERO;
+    let Span { partition, from: mut next, end, haste } = span;
+    if next >= end {
+        return Ok(());
+    }
     let mut reader = journal.read(partition, next).await?;
     let mut empty_reads = 0;
     while next < end {
-        let records = reader.next(READ_RECORDS_MAX, READ_WAIT).await?;
+        let records = reader.next(haste.records(), READ_WAIT).await?;
         empty_reads = if records.is_empty() { empty_reads + 1 } else { 0 };
         if empty_reads > EMPTY_READS_MAX {
             return Err(RebuildError::Stalled { partition, next, end });
@@ -160,8 +156,11 @@ async fn each(
             let offset = stored.offset;
             let recorded = quota_event_from_record(&stored.record)
                 .map_err(|source| RebuildError::Record { partition, offset, source })?;
-            take(recorded);
+            take(offset, recorded);
             next = offset.next();
+        }
+        if haste == Haste::Beside {
+            tokio::task::yield_now().await;
         }
     }
     Ok(())

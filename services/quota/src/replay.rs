@@ -10,15 +10,15 @@ use crate::rebuild::{self, RebuildError};
 
 /// Folds the whole quota topic, up to where it ends now, into the totals of every service in every pool.
 ///
-/// Needs no running service and changes nothing.
+/// Needs no running service, looks at no snapshot and changes nothing.
 pub async fn replay_ledger(
     journal: &SharedJournal,
 ) -> Result<BTreeMap<(ServiceId, PoolId), Totals>, RebuildError> {
     let folded = rebuild::fold_all(journal).await?;
     let mut totals = BTreeMap::new();
     for (pool, ledger) in &folded.ledgers {
-        for (service, account) in ledger.accounts() {
-            totals.insert((service.clone(), pool.clone()), account.totals());
+        for account in ledger.accounts() {
+            totals.insert((account.service().clone(), pool.clone()), account.totals());
         }
     }
     Ok(totals)

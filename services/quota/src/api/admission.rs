@@ -1,198 +1,190 @@
-//! `weir.quota.v1.AdmissionService`.
+//! `weir.quota.v1.AdmissionService`, in front of the pools' desks.
+//!
+//! A reservation that a slice covers is answered without waiting: bad input is told, a lock is held for a decision, and that
+//! is all. Spans are at debug level: at info, the span would cost more than the call.
 
+use std::pin::Pin;
 use std::sync::Arc;
 
+use futures_util::Stream;
 use tokio::sync::watch;
-use tonic::{Request, Response, Status};
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Response, Status, Streaming};
 use tracing::{Instrument, debug_span};
-use weir_domain::directory::Directory;
-use weir_domain::ids::{PoolId, ServiceId};
-use weir_domain::ledger::{Headroom, Refusal, Release, Reserve, Settle, Standing};
-use weir_domain::policy::Burst;
-use weir_proto::codec::{duration_to_wire, timestamp_to_wire};
+use weir_domain::amount::{Money, Tokens};
+use weir_domain::desk::{Release, Reserve};
+use weir_domain::ids::PoolId;
+use weir_domain::ledger::{Quantity, Refusal, Settle};
 use weir_proto::quota::v1 as wire;
 use weir_proto::quota::v1::admission_service_server::AdmissionService;
 use weir_proto::quota::v1::reserve_response::Decision;
 use weir_runtime::clock::Clock;
 
-use super::input::{self, hold, invalid, parsed, trace_id, undecided};
-use crate::pool::{PoolHandle, Pools, Reserved};
+use super::auth::caller;
+use super::input::{self, invalid, parsed, reservation, trace_id, undecided};
+use super::refusal::{limit_to_wire, refused_to_wire, standing_to_wire};
+use super::session;
+use crate::org_writer::OrgHandle;
+use crate::pool::{Entitled, PoolHandle, Pools, Reserved};
+use crate::prices::{Intended, Made, PriceBook};
 
-/// Admission, in front of the pools' writers. Spans are at debug level: at info, the span would cost more than the call.
+/// Admission. Clones share everything.
+#[derive(Clone)]
 pub(crate) struct Admission {
     pub(super) pools: Arc<Pools>,
-    pub(super) directory: watch::Receiver<Arc<Directory>>,
+    pub(super) org: OrgHandle,
+    pub(super) prices: watch::Receiver<Arc<PriceBook>>,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) shutdown: CancellationToken,
 }
+
+type Answers = Pin<Box<dyn Stream<Item = Result<wire::SessionResponse, Status>> + Send>>;
 
 #[tonic::async_trait]
 impl AdmissionService for Admission {
+    type SessionStream = Answers;
+
     async fn reserve(
         &self,
         request: Request<wire::ReserveRequest>,
     ) -> Result<Response<wire::ReserveResponse>, Status> {
-        let trace = trace_id(&request);
-        let call = request.into_inner();
-        let span = debug_span!("reserve", trace, call.pool, call.service, call.reservation_id);
-        self.reserve_inner(call).instrument(span).await.map(Response::new)
+        let call = request.get_ref();
+        let span =
+            debug_span!("reserve", trace = trace_id(&request), call.pool, call.service, call.reservation_id);
+        self.reserve_inner(request.into_inner()).instrument(span).await.map(Response::new)
     }
 
     async fn settle(
         &self,
         request: Request<wire::SettleRequest>,
     ) -> Result<Response<wire::SettleResponse>, Status> {
-        let trace = trace_id(&request);
-        let call = request.into_inner();
-        let span = debug_span!("settle", trace, call.pool, call.service, call.hold_id);
-        self.settle_inner(call).instrument(span).await.map(Response::new)
+        let call = request.get_ref();
+        let span = debug_span!("settle", trace = trace_id(&request), call.pool, call.service, call.hold_id);
+        self.settle_inner(request.into_inner()).instrument(span).await.map(Response::new)
     }
 
     async fn release(
         &self,
         request: Request<wire::ReleaseRequest>,
     ) -> Result<Response<wire::ReleaseResponse>, Status> {
-        let trace = trace_id(&request);
-        let call = request.into_inner();
-        let span = debug_span!("release", trace, call.pool, call.service, call.hold_id);
-        self.release_inner(call).instrument(span).await.map(Response::new)
+        let call = request.get_ref();
+        let span = debug_span!("release", trace = trace_id(&request), call.pool, call.service, call.hold_id);
+        self.release_inner(request.into_inner()).instrument(span).await.map(Response::new)
+    }
+
+    async fn extend(
+        &self,
+        request: Request<wire::ExtendRequest>,
+    ) -> Result<Response<wire::ExtendResponse>, Status> {
+        let call = request.get_ref();
+        let span = debug_span!("extend", trace = trace_id(&request), call.pool, call.service, call.hold_id);
+        self.extend_inner(request.into_inner()).instrument(span).await.map(Response::new)
     }
 
     async fn get_headroom(
         &self,
         request: Request<wire::GetHeadroomRequest>,
     ) -> Result<Response<wire::GetHeadroomResponse>, Status> {
-        let trace = trace_id(&request);
-        let call = request.into_inner();
-        let span = debug_span!("get_headroom", trace, call.pool, call.service);
-        self.headroom_inner(call).instrument(span).await.map(Response::new)
+        let (caller, call) = (caller(&request)?, request.get_ref());
+        let span = debug_span!("get_headroom", trace = trace_id(&request), call.pool, call.service);
+        self.headroom(&caller, request.into_inner()).instrument(span).await.map(Response::new)
+    }
+
+    async fn session(
+        &self,
+        request: Request<Streaming<wire::SessionRequest>>,
+    ) -> Result<Response<Answers>, Status> {
+        Ok(Response::new(Box::pin(session::answers(self.clone(), request.into_inner()))))
     }
 }
 
 impl Admission {
     async fn reserve_inner(&self, call: wire::ReserveRequest) -> Result<wire::ReserveResponse, Status> {
-        let command = Reserve {
-            hold: hold(&call.reservation_id, "reservation_id", self.clock.now())?,
-            service: parsed(&call.service, "service")?,
-            tokens: input::tokens(call.tokens, "tokens")?,
+        let reservation = reservation(&call.reservation_id, "reservation_id")?;
+        let (tokens, input) = (input::tokens(call.tokens, "tokens")?, Tokens::new(call.input));
+        let Some(pool) = self.pools.find(&call.pool) else {
+            return no_pool(&call);
         };
-        let pool: PoolId = parsed(&call.pool, "pool")?;
-        let Some(handle) = self.pools.get(&pool) else {
-            crate::metrics::decided_without_pool();
-            let reserved = Reserved { decision: Err(Refusal::NoAllocation), standing: None };
-            return reserved_to_wire(reserved, call.reservation_id);
-        };
-        let reserved = handle.reserve(command).await.map_err(|reason| undecided(&reason))?;
-        reserved_to_wire(reserved, call.reservation_id)
+        let Entitled { service, priced } = entitled(&pool, &call.service)?;
+        let intended = Intended { model: &call.model, tokens, input };
+        let money = if priced { self.at_most(pool.pool(), intended) } else { Money::ZERO };
+        let ask = Reserve { reservation, service, need: Quantity { tokens, money } };
+        let reserved = pool.reserve(&ask).await.map_err(|reason| undecided(&reason))?;
+        Ok(reserved_to_wire(&reserved, tokens))
     }
 
     async fn settle_inner(&self, call: wire::SettleRequest) -> Result<wire::SettleResponse, Status> {
-        let command = Settle {
-            hold: hold(&call.hold_id, "hold_id", self.clock.now())?,
-            service: parsed(&call.service, "service")?,
-            used: input::tokens(call.used, "used")?,
-        };
-        let charged = self.pool(&call.pool)?.settle(command).await.map_err(|reason| undecided(&reason))?;
+        let hold = parsed(&call.hold_id, "hold_id")?;
+        let tokens = input::tokens(call.used, "used")?;
+        let pool = self.pool(&call.pool)?;
+        let Entitled { service, priced } = entitled(&pool, &call.service)?;
+        let (input, input_cached) = (Tokens::new(call.input), Tokens::new(call.input_cached));
+        let made = Made { model: &call.model, tokens, input, input_cached };
+        let money = if priced { self.cost(pool.pool(), made) } else { Money::ZERO };
+        let settle = Settle { hold, service, used: Quantity { tokens, money } };
+        let charged = pool.settle(&settle).await.map_err(|reason| undecided(&reason))?;
         Ok(wire::SettleResponse { charged })
     }
 
     async fn release_inner(&self, call: wire::ReleaseRequest) -> Result<wire::ReleaseResponse, Status> {
-        let command = Release {
-            hold: hold(&call.hold_id, "hold_id", self.clock.now())?,
-            service: parsed(&call.service, "service")?,
+        let release = match (call.hold_id.as_str(), call.reservation_id.as_str()) {
+            ("", "") => return Err(invalid("hold_id", "is missing, and so is reservation_id; name one of them")),
+            ("", id) => Release::Reservation(reservation(id, "reservation_id")?),
+            (hold, "") => Release::Hold(parsed(hold, "hold_id")?),
+            _ => return Err(invalid("reservation_id", "is there beside hold_id; name one of them")),
         };
-        let released = self.pool(&call.pool)?.release(command).await.map_err(|reason| undecided(&reason))?;
+        let pool = self.pool(&call.pool)?;
+        let service = entitled(&pool, &call.service)?.service;
+        let released = pool.release(&release, &service).await.map_err(|reason| undecided(&reason))?;
         Ok(wire::ReleaseResponse { released })
     }
 
-    async fn headroom_inner(
-        &self,
-        call: wire::GetHeadroomRequest,
-    ) -> Result<wire::GetHeadroomResponse, Status> {
-        let service: ServiceId = parsed(&call.service, "service")?;
-        let pools = match call.pool.as_str() {
-            "" => self.pools_of(&service)?,
-            pool => vec![parsed(pool, "pool")?],
-        };
-        let mut allocations = Vec::new();
-        for pool in pools {
-            let Some(handle) = self.pools.get(&pool) else { continue };
-            let headroom = handle.headroom(service.clone()).await.map_err(|reason| undecided(&reason))?;
-            allocations.extend(headroom.map(|headroom| headroom_to_wire(&pool, &headroom)));
-        }
-        Ok(wire::GetHeadroomResponse { allocations })
+    async fn extend_inner(&self, call: wire::ExtendRequest) -> Result<wire::ExtendResponse, Status> {
+        let hold = parsed(&call.hold_id, "hold_id")?;
+        let pool = self.pool(&call.pool)?;
+        let service = entitled(&pool, &call.service)?.service;
+        let alive = pool.extend(hold, &service).await.map_err(|reason| undecided(&reason))?;
+        Ok(wire::ExtendResponse { alive })
+    }
+
+    /// What a call costs at most, by the prices of now.
+    pub(super) fn at_most(&self, pool: &PoolId, call: Intended<'_>) -> Money {
+        self.prices.borrow().at_most(pool, call, self.clock.now())
+    }
+
+    /// What a call has cost, by the prices of now.
+    pub(super) fn cost(&self, pool: &PoolId, call: Made<'_>) -> Money {
+        self.prices.borrow().cost(pool, call, self.clock.now())
     }
 
     /// A pool that exists or existed: what was held there can still be settled.
     fn pool(&self, name: &str) -> Result<PoolHandle, Status> {
-        let pool: PoolId = parsed(name, "pool")?;
-        self.pools.get(&pool).ok_or_else(|| invalid("pool", format!("there is no pool {pool}")))
-    }
-
-    fn pools_of(&self, service: &ServiceId) -> Result<Vec<PoolId>, Status> {
-        let directory = self.directory.borrow();
-        let entry = directory.services.iter().find(|entry| entry.id == *service);
-        entry
-            .map(|entry| entry.pools.clone())
-            .ok_or_else(|| Status::not_found(format!("there is no service {service}")))
+        let found = self.pools.find(name);
+        found.map_or_else(|| Err(invalid("pool", format!("there is no pool {name:?}"))), Ok)
     }
 }
 
-fn reserved_to_wire(reserved: Reserved, reservation: String) -> Result<wire::ReserveResponse, Status> {
-    let decision = match reserved.decision {
-        Ok(tokens) => Decision::Admitted(wire::Admitted { hold_id: reservation, tokens: tokens.get() }),
-        Err(refusal) => Decision::Refused(refusal_to_wire(&refusal)?),
+fn entitled(pool: &PoolHandle, service: &str) -> Result<Entitled, Status> {
+    pool.entitled(service).map_err(|problem| invalid("service", problem))
+}
+
+/// A pool that never was entitles nobody to anything.
+fn no_pool(call: &wire::ReserveRequest) -> Result<wire::ReserveResponse, Status> {
+    parsed::<PoolId>(&call.pool, "pool")?;
+    crate::metrics::decided_without_pool();
+    let reserved = Reserved { decision: Err(Refusal::NoAllocation), standing: None };
+    Ok(reserved_to_wire(&reserved, Tokens::ZERO))
+}
+
+fn reserved_to_wire(reserved: &Reserved, tokens: Tokens) -> wire::ReserveResponse {
+    let decision = match &reserved.decision {
+        Ok(admitted) => Decision::Admitted(wire::Admitted {
+            hold_id: admitted.hold.to_string(),
+            tokens: tokens.get(),
+            shadowed: admitted.shadowed.map_or(wire::Limit::Unspecified, limit_to_wire).into(),
+        }),
+        Err(refusal) => Decision::Refused(refused_to_wire(refusal)),
     };
     let standing = reserved.standing.as_ref().map(standing_to_wire);
-    Ok(wire::ReserveResponse { decision: Some(decision), standing })
-}
-
-/// A hold's id that cannot be used is bad input, not a refusal: waiting does not help and no limit was reached.
-fn refusal_to_wire(refusal: &Refusal) -> Result<wire::Refused, Status> {
-    let limit = match refusal {
-        Refusal::NoAllocation | Refusal::NoPool | Refusal::BurstWithoutAllocation => {
-            wire::Limit::NoAllocation
-        }
-        Refusal::RequestTooLarge { .. } => wire::Limit::RequestSize,
-        Refusal::BaselineUsed { .. } | Refusal::DoesNotFit(_) => wire::Limit::Baseline,
-        Refusal::HoldsFull { .. } => wire::Limit::Holds,
-        Refusal::HoldIdStale { .. } | Refusal::HoldOfAnother { .. } => {
-            return Err(invalid("reservation_id", refusal));
-        }
-    };
-    Ok(wire::Refused {
-        limit: limit.into(),
-        message: refusal.to_string(),
-        retry_after: refusal.retry().map(|retry| duration_to_wire(retry.after)),
-    })
-}
-
-fn standing_to_wire(standing: &Standing) -> wire::Standing {
-    wire::Standing {
-        rate_per_minute: standing.rate.get(),
-        available: standing.available.get(),
-        depth: standing.depth.get(),
-        full_after: standing.full_after.map(duration_to_wire),
-    }
-}
-
-fn headroom_to_wire(pool: &PoolId, headroom: &Headroom) -> wire::Headroom {
-    let burst = |burst: &Burst| wire::ActiveBurst {
-        id: burst.id.to_string(),
-        extra_per_minute: burst.extra.get(),
-        end: Some(timestamp_to_wire(burst.window.end())),
-    };
-    wire::Headroom {
-        pool: pool.to_string(),
-        standing: Some(standing_to_wire(&headroom.standing)),
-        baseline_per_minute: headroom.terms.baseline.get(),
-        bursts: headroom.bursts.iter().map(burst).collect(),
-        request_max: headroom.terms.request_max.get(),
-        held: headroom.totals.held.get(),
-        holds: headroom.holds,
-        settled_total: headroom.totals.settled.get(),
-        debt: headroom.debt.get(),
-        pool_level: headroom.pool_level.get(),
-        pool_depth: headroom.pool_depth.get(),
-        pool_capacity_per_minute: headroom.pool_capacity.get(),
-    }
+    wire::ReserveResponse { decision: Some(decision), standing }
 }

@@ -5,11 +5,8 @@ use std::str::FromStr;
 use tonic::{Code, Request, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 use weir_domain::amount::Tokens;
-use weir_domain::authorship::Authorship;
-use weir_domain::ids::HoldId;
-use weir_domain::ledger::{FINISHED_RETENTION, minted};
+use weir_domain::ids::{HoldId, ReservationId};
 use weir_domain::policy::PolicyProblem;
-use weir_domain::time::Timestamp;
 use weir_proto::codec::DecodeError;
 use weir_runtime::trace::TraceContext;
 
@@ -18,7 +15,7 @@ use crate::no_decision::NoDecision;
 /// More than any upstream serves for one call; what is beyond is a caller's mistake, and would be a debt for years.
 const TOKENS_MAX: u64 = 1 << 40;
 /// When a caller may ask again after no decision was made.
-const RETRY: std::time::Duration = std::time::Duration::from_secs(1);
+pub(super) const RETRY: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// One field is wrong.
 pub(super) fn invalid(field: &str, problem: impl std::fmt::Display) -> Status {
@@ -55,16 +52,32 @@ pub(super) fn parsed<T: FromStr<Err: std::fmt::Display>>(text: &str, field: &str
     text.parse().map_err(|problem| invalid(field, problem))
 }
 
-/// A hold's id: a UUIDv7 that was not minted in the far future, because ids are remembered by when they were minted.
-pub(super) fn hold(text: &str, field: &str, now: Timestamp) -> Result<HoldId, Status> {
-    let hold: HoldId = parsed(text, field)?;
-    if hold.as_u128() >> 76 & 0xf != 7 {
+/// A reservation's id: a UUIDv7, because ids are remembered by when they were minted.
+pub(super) fn reservation(text: &str, field: &str) -> Result<ReservationId, Status> {
+    uuid_v7(parsed(text, field)?, field)
+}
+
+/// A reservation's id in 16 bytes, big end first.
+pub(super) fn reservation_bytes(bytes: &[u8], field: &str) -> Result<ReservationId, Status> {
+    uuid_v7(ReservationId::new(bits(bytes, field)?), field)
+}
+
+/// A hold's id in 16 bytes, big end first.
+pub(super) fn hold_bytes(bytes: &[u8], field: &str) -> Result<HoldId, Status> {
+    bits(bytes, field).map(HoldId::new)
+}
+
+fn bits(bytes: &[u8], field: &str) -> Result<u128, Status> {
+    let bytes: [u8; 16] =
+        bytes.try_into().map_err(|_| invalid(field, format!("has {} bytes, not 16", bytes.len())))?;
+    Ok(u128::from_be_bytes(bytes))
+}
+
+fn uuid_v7(id: ReservationId, field: &str) -> Result<ReservationId, Status> {
+    if id.as_u128() >> 76 & 0xf != 7 {
         return Err(invalid(field, "is not a UUIDv7 (RFC 9562) in 32 hexadecimal digits"));
     }
-    if minted(hold) > now.plus(FINISHED_RETENTION) {
-        return Err(invalid(field, "was minted in the future; check the caller's clock"));
-    }
-    Ok(hold)
+    Ok(id)
 }
 
 /// A number of tokens that some call could use.
@@ -73,21 +86,6 @@ pub(super) fn tokens(count: u64, field: &str) -> Result<Tokens, Status> {
         return Err(invalid(field, format!("is more than the {TOKENS_MAX} that one call can use")));
     }
     Ok(Tokens::new(count))
-}
-
-/// Who decides and why. The time is the writer's.
-pub(super) fn authorship(author: &str, reason: &str) -> Result<Authorship, Status> {
-    if author.trim().is_empty() {
-        return Err(invalid("author", "is missing; say who decides"));
-    }
-    if reason.trim().is_empty() {
-        return Err(invalid("reason", "is missing; say why"));
-    }
-    Ok(Authorship {
-        author: author.trim().to_owned(),
-        reason: reason.trim().to_owned(),
-        at: Timestamp::EPOCH,
-    })
 }
 
 /// The id of the caller's trace, or nothing.

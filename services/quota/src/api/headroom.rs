@@ -1,0 +1,138 @@
+//! `GetHeadroom`: what a service could use now, and why not more.
+
+use std::collections::BTreeSet;
+
+use tonic::Status;
+use weir_domain::amount::Tokens;
+use weir_domain::budget::{BudgetKind, BudgetLimit};
+use weir_domain::burst::{Approval, BurstRecord};
+use weir_domain::desk::{BudgetStanding, Headroom, NextChange};
+use weir_domain::ids::{PoolId, ServiceId};
+use weir_domain::ledger::{Quantity, Refusal};
+use weir_domain::policy::Enforcement;
+use weir_proto::codec::timestamp_to_wire;
+use weir_proto::quota::v1 as wire;
+
+use super::admission::Admission;
+use super::auth::permission_denied;
+use super::input::{self, parsed, undecided};
+use super::refusal::{refused_to_wire, standing_to_wire};
+use crate::auth::Caller;
+use crate::prices::Intended;
+
+impl Admission {
+    pub(super) async fn headroom(
+        &self,
+        caller: &Caller,
+        call: wire::GetHeadroomRequest,
+    ) -> Result<wire::GetHeadroomResponse, Status> {
+        let service: ServiceId = parsed(&call.service, "service")?;
+        let asked = input::tokens(call.tokens, "tokens")?;
+        let pools = self.pools_to_show(caller, &service, &call.pool)?;
+        let mut allocations = Vec::new();
+        for pool in pools {
+            allocations.extend(self.headroom_in(&pool, &service, asked).await?);
+        }
+        Ok(wire::GetHeadroomResponse { allocations })
+    }
+
+    fn pools_to_show(
+        &self,
+        caller: &Caller,
+        service: &ServiceId,
+        pool: &str,
+    ) -> Result<BTreeSet<PoolId>, Status> {
+        let org = self.org.org();
+        let known = org.service(service);
+        caller.may_touch(known.map(|service| &service.team)).map_err(|denied| permission_denied(&denied))?;
+        match pool {
+            "" if known.is_some() => Ok(org.pools_of(service).cloned().collect()),
+            "" => Err(Status::not_found(format!("there is no service {service}"))),
+            pool => Ok(BTreeSet::from([parsed(pool, "pool")?])),
+        }
+    }
+
+    async fn headroom_in(
+        &self,
+        pool: &PoolId,
+        service: &ServiceId,
+        asked: Tokens,
+    ) -> Result<Option<wire::Headroom>, Status> {
+        let Some(handle) = self.pools.get(pool) else { return Ok(None) };
+        let asked = (asked > Tokens::ZERO).then(|| {
+            let call = Intended { model: "", tokens: asked, input: Tokens::ZERO };
+            let priced = handle.entitled(service.as_str()).is_ok_and(|entitled| entitled.priced);
+            let money = if priced { self.at_most(pool, call) } else { Quantity::ZERO.money };
+            Quantity { tokens: asked, money }
+        });
+        let headroom = handle.headroom(service, asked).await.map_err(|reason| undecided(&reason))?;
+        Ok(headroom.map(|headroom| headroom_to_wire(pool, &headroom)))
+    }
+}
+
+fn headroom_to_wire(pool: &PoolId, headroom: &Headroom) -> wire::Headroom {
+    let Headroom { standing, terms, pool: whole, totals, .. } = headroom;
+    wire::Headroom {
+        pool: pool.to_string(),
+        standing: Some(standing_to_wire(standing)),
+        baseline_per_minute: terms.baseline.get(),
+        bursts: headroom.bursts.iter().map(burst_to_wire).collect(),
+        request_max: terms.request_max.get(),
+        held: totals.outstanding.get(),
+        holds: headroom.in_flight.into(),
+        settled_total: totals.settled.get(),
+        debt: headroom.debt.get(),
+        pool_level: whole.level.get(),
+        pool_depth: whole.depth.get(),
+        pool_capacity_per_minute: whole.capacity.get(),
+        ceiling_per_minute: terms.ceiling.get(),
+        lending_per_minute: terms.lending.map(|lending| lending.get()),
+        borrowed: headroom.borrowed.get(),
+        lent_per_minute: headroom.lent.get(),
+        pool_deficit: whole.deficit.get(),
+        threshold: headroom.threshold.get(),
+        requests_per_minute: terms.requests.map(|requests| requests.get()),
+        requests_available: headroom.requests_available,
+        in_flight_max: terms.in_flight_max,
+        budgets: headroom.budgets.iter().map(budget_to_wire).collect(),
+        open_tokens_per_outage: headroom.open_tokens_per_outage().unwrap_or_default().get(),
+        shadow: terms.enforcement == Enforcement::Shadow,
+        next_change: headroom.next_change.as_ref().map(next_change_to_wire),
+        prospect: headroom.prospect.as_ref().map(prospect_to_wire),
+        summary: headroom.summary(),
+    }
+}
+
+fn burst_to_wire(record: &BurstRecord) -> wire::ActiveBurst {
+    wire::ActiveBurst {
+        id: record.burst.id.to_string(),
+        extra_per_minute: record.burst.extra.get(),
+        end: Some(timestamp_to_wire(record.burst.window.end())),
+        best_effort: record.approval() == Some(Approval::BestEffort),
+    }
+}
+
+fn budget_to_wire(standing: &BudgetStanding) -> wire::BudgetStanding {
+    let BudgetStanding { budget, used, period } = standing;
+    let (limit, currency) = match budget.limit {
+        BudgetLimit::Tokens(tokens) => (tokens.get(), String::new()),
+        BudgetLimit::Money(money, currency) => (money.get(), currency.as_str().to_owned()),
+    };
+    wire::BudgetStanding {
+        id: budget.id.to_string(),
+        limit,
+        used: *used,
+        currency,
+        hard: budget.kind == BudgetKind::Hard,
+        start: period.map(|period| timestamp_to_wire(period.start())),
+        end: period.map(|period| timestamp_to_wire(period.end())),
+    }
+}
+
+fn next_change_to_wire(change: &NextChange) -> wire::NextChange {
+    wire::NextChange { at: Some(timestamp_to_wire(change.at)), what: change.what.to_string() }
+}
+
+fn prospect_to_wire((asked, said): &(Quantity, Result<(), Refusal>)) -> wire::Prospect {
+    wire::Prospect { tokens: asked.tokens.get(), refused: said.as_ref().err().map(refused_to_wire) }
+}

@@ -1,0 +1,75 @@
+//! Refusals and standings as callers see them.
+
+use weir_domain::desk::Standing;
+use weir_domain::ledger::Refusal;
+use weir_proto::codec::duration_to_wire;
+use weir_proto::quota::v1 as wire;
+
+/// A refusal: the limit that bound, one sentence, and when the same passes.
+pub(super) fn refused_to_wire(refusal: &Refusal) -> wire::Refused {
+    let budget = match refusal {
+        Refusal::BudgetUsed { budget, .. } => budget.to_string(),
+        _ => String::new(),
+    };
+    wire::Refused {
+        limit: limit_to_wire(refusal.limit()).into(),
+        message: refusal.to_string(),
+        retry_after: refusal.retry().map(|retry| duration_to_wire(retry.after)),
+        budget,
+    }
+}
+
+/// A limit by its name.
+pub(super) fn limit_to_wire(name: &str) -> wire::Limit {
+    match name {
+        "no_allocation" => wire::Limit::NoAllocation,
+        "request_size" => wire::Limit::RequestSize,
+        "baseline" => wire::Limit::Baseline,
+        "ceiling" => wire::Limit::Ceiling,
+        "spare" => wire::Limit::Spare,
+        "budget" => wire::Limit::Budget,
+        "requests" => wire::Limit::Requests,
+        "in_flight" => wire::Limit::InFlight,
+        "holds" => wire::Limit::Holds,
+        "reservation_id" => wire::Limit::ReservationId,
+        _ => wire::Limit::Unspecified,
+    }
+}
+
+/// Where a service stands.
+pub(super) fn standing_to_wire(standing: &Standing) -> wire::Standing {
+    wire::Standing {
+        rate_per_minute: standing.rate.get(),
+        available: standing.available.get(),
+        depth: standing.depth.get(),
+        full_after: standing.full_after.map(duration_to_wire),
+        borrowable: standing.borrowable.get(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use weir_domain::ids::{BudgetId, ReservationId};
+    use weir_domain::time::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn every_limit_has_a_number_of_its_own() {
+        let budget = BudgetId::try_new("monthly").unwrap();
+        let (resets, retry) = (Timestamp::from_secs(1), None);
+        let refusals = [
+            Refusal::NoAllocation,
+            Refusal::BudgetUsed { budget, used: 2, limit: 2, resets, retry },
+            Refusal::InFlight { max: 1 },
+            Refusal::HoldsFull { outstanding: 1 },
+            Refusal::ReservationStale { reservation: ReservationId::new(1) },
+        ];
+        let wired = refusals.map(|refusal| refused_to_wire(&refusal));
+        let limits = wired.clone().map(|refused| refused.limit());
+        use wire::Limit::{Budget, Holds, InFlight, NoAllocation, ReservationId as Id};
+        assert_eq!(limits, [NoAllocation, Budget, InFlight, Holds, Id]);
+        assert_eq!(wired.map(|refused| refused.budget), ["", "monthly", "", "", ""]);
+        assert_eq!(limit_to_wire("spare"), wire::Limit::Spare);
+    }
+}

@@ -1,0 +1,144 @@
+//! What is counted of facts that the journal has, and of the pool as a whole once a second.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
+use weir_domain::amount::Tokens;
+use weir_domain::bucket::Level;
+use weir_domain::ids::{BudgetId, PoolId, ServiceId};
+use weir_domain::fact::QuotaFact;
+use weir_domain::ledger::{Ledger, Moved, Movement};
+
+use super::{
+    APPEND, BATCH, BORROWED, BORROWED_NOW, BUDGET_USED, DEBT, DRAWN, LAPSED, LENT, SHADOWED, SLICES, THRESHOLDS,
+};
+
+/// The movements of one pool.
+pub(crate) struct Flow {
+    pool: PoolId,
+    slices_here: Counter,
+    slices_at_nodes: Counter,
+    drawn: Counter,
+    borrowed: Counter,
+    lapsed: Counter,
+    debt: Counter,
+    borrowed_now: Gauge,
+    lent: Gauge,
+    append: Histogram,
+    batch: Histogram,
+    budgets: HashMap<(ServiceId, BudgetId), Gauge>,
+}
+
+/// A pool as a whole at an instant.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Survey {
+    /// Borrowed and not refilled yet.
+    borrowed: Level,
+    /// What guarantees that overflow lend, in tokens a minute.
+    lent: u64,
+    /// How much of each budget is used, and how much it is.
+    budgets: Vec<(ServiceId, BudgetId, u64, u64)>,
+}
+
+impl Survey {
+    /// Costs a look at every account.
+    pub(crate) fn of(ledger: &Ledger) -> Self {
+        let mut survey = Self::default();
+        for place in ledger.levels().places() {
+            let account = ledger.account_at(place);
+            let depth = account.borrow_plan().at(ledger.at()).depth;
+            let left = account.borrow_level_at(ledger.at()).max(Level::ZERO);
+            survey.borrowed = survey.borrowed.plus(depth.minus(left).max(Level::ZERO));
+            survey.lent += ledger.levels().lent(place).get();
+            for state in account.budgets() {
+                let used = state.used(account.outstanding());
+                survey.budgets.push((account.service().clone(), state.budget.id.clone(), used, state.limit()));
+            }
+        }
+        survey
+    }
+}
+
+impl Flow {
+    pub(crate) fn new(id: &PoolId) -> Self {
+        let pool = id.to_string();
+        let slices = |holder: &'static str| counter!(SLICES, "pool" => pool.clone(), "holder" => holder);
+        Self {
+            slices_here: slices("quota"),
+            slices_at_nodes: slices("node"),
+            drawn: counter!(DRAWN, "pool" => pool.clone()),
+            borrowed: counter!(BORROWED, "pool" => pool.clone()),
+            lapsed: counter!(LAPSED, "pool" => pool.clone()),
+            debt: counter!(DEBT, "pool" => pool.clone()),
+            borrowed_now: gauge!(BORROWED_NOW, "pool" => pool.clone()),
+            lent: gauge!(LENT, "pool" => pool.clone()),
+            append: histogram!(APPEND, "pool" => pool.clone()),
+            batch: histogram!(BATCH, "pool" => pool),
+            budgets: HashMap::new(),
+            pool: id.clone(),
+        }
+    }
+
+    /// A group commit that the journal has taken or not, and how long that took.
+    #[expect(clippy::cast_precision_loss, reason = "a group commit has far fewer than 2^53 events")]
+    pub(crate) fn appended(&self, events: usize, took: Duration) {
+        self.batch.record(events as f64);
+        self.append.record(took.as_secs_f64());
+    }
+
+    /// A fact that the journal has taken.
+    pub(crate) fn count(&self, fact: &QuotaFact) {
+        if let QuotaFact::Moved { movements, .. } = fact {
+            movements.iter().for_each(|movement| self.moved(movement));
+        }
+    }
+
+    fn moved(&self, movement: &Movement) {
+        let service = &movement.service;
+        match &movement.what {
+            Moved::Drawn(drawn) => {
+                if drawn.holder.is_none() { &self.slices_here } else { &self.slices_at_nodes }.increment(1);
+                self.drawn.increment(drawn.tokens.get());
+                self.borrowed.increment(drawn.borrowed.available().get());
+            }
+            Moved::Settled { hold, used } => {
+                let excess = used.tokens.saturating_sub(hold.tokens());
+                if excess > Tokens::ZERO {
+                    self.debt.increment(excess.get());
+                }
+            }
+            Moved::Lapsed { .. } => self.lapsed.increment(1),
+            Moved::ThresholdReached { budget, percent } => self.reached(service, budget, *percent),
+            Moved::Shadowed { limit, requests, .. } => self.shadowed(service, limit, requests.get()),
+            Moved::Sealed { .. } | Moved::BudgetOpened { .. } => {}
+        }
+    }
+
+    fn reached(&self, service: &ServiceId, budget: &BudgetId, percent: u8) {
+        let (pool, service) = (self.pool.to_string(), service.to_string());
+        tracing::info!(pool, service, %budget, percent, "budget reached a threshold");
+        let (budget, percent) = (budget.to_string(), percent.to_string());
+        counter!(THRESHOLDS, "pool" => pool, "service" => service, "budget" => budget, "percent" => percent)
+            .increment(1);
+    }
+
+    fn shadowed(&self, service: &ServiceId, limit: &'static str, requests: u64) {
+        let (pool, service) = (self.pool.to_string(), service.to_string());
+        counter!(SHADOWED, "pool" => pool, "service" => service, "limit" => limit).increment(requests);
+    }
+
+    /// Shows a pool as a whole.
+    #[expect(clippy::cast_precision_loss, reason = "gauges need no more than 53 bits")]
+    pub(crate) fn show(&mut self, survey: Survey) {
+        self.borrowed_now.set(survey.borrowed.available().get() as f64);
+        self.lent.set(survey.lent as f64);
+        for (service, budget, used, limit) in survey.budgets {
+            let gauge = self.budgets.entry((service, budget)).or_insert_with_key(|(service, budget)| {
+                let (pool, service) = (self.pool.to_string(), service.to_string());
+                gauge!(BUDGET_USED, "pool" => pool, "service" => service, "budget" => budget.to_string())
+            });
+            gauge.set(used as f64 / limit.max(1) as f64);
+        }
+    }
+}

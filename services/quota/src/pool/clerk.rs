@@ -1,0 +1,181 @@
+//! Answers at a pool's desk, and counts what it answers.
+
+use weir_domain::authorship::Authorship;
+use weir_domain::bucket::Segment;
+use weir_domain::desk::{Answer, Decision, Desk, Headroom, Mark, Release, Reserve, Standing};
+use weir_domain::ids::{HoldId, NodeId, PoolId, ServiceId, SliceId};
+use weir_domain::ledger::invariants::{invariant_conservation, invariant_levels};
+use weir_domain::ledger::{Change, Event, Moved, Quantity, Refusal, Seal, Settle};
+use weir_domain::policy::Terms;
+use weir_domain::time::Timestamp;
+
+use super::Changed;
+use crate::metrics::{self, Decisions};
+
+/// The desk and what is counted at it.
+pub(crate) struct Clerk {
+    pub(super) desk: Desk,
+    counts: Decisions,
+}
+
+/// What became of a reservation, and where its service stands after it.
+///
+/// The standing is a hint: it may rest on what the journal does not have yet. The decision does not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Reserved {
+    pub(crate) decision: Decision,
+    pub(crate) standing: Option<Standing>,
+}
+
+/// The limits of an allocation, so that others can be told from them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LimitsSeen {
+    guaranteed: Segment,
+    borrowed: Segment,
+    terms: Terms,
+}
+
+impl Clerk {
+    pub(super) fn new(pool: &PoolId, desk: Desk) -> Self {
+        Self { desk, counts: Decisions::new(pool) }
+    }
+
+    /// Goes on at another desk.
+    pub(super) fn replace(&mut self, desk: Desk) {
+        self.desk = desk;
+    }
+
+    /// Decides a reservation.
+    pub(crate) fn reserve(&mut self, ask: &Reserve) -> Answer<Decision> {
+        let answer = self.desk.reserve(ask);
+        let account = self.desk.ledger().place(&ask.service).map(|place| (place, &ask.service));
+        match &answer.what {
+            Ok(admitted) => self.counts.admitted(account, admitted.shadowed),
+            Err(refusal) => self.counts.refused(account, refusal.limit()),
+        }
+        answer
+    }
+
+    /// Decides a reservation, and says where its service stands after it.
+    pub(super) fn reserve_and_stand(&mut self, ask: &Reserve) -> Answer<Reserved> {
+        let Answer { what: decision, after } = self.reserve(ask);
+        let standing = self.desk.standing(&ask.service);
+        Answer { what: Reserved { decision, standing }, after }
+    }
+
+    /// Settles. Whether it was charged now.
+    pub(crate) fn settle(&mut self, settle: &Settle) -> Answer<bool> {
+        let answer = self.desk.settle(settle);
+        self.counts.settled(answer.what);
+        answer
+    }
+
+    /// Gives a hold back. Whether there was one.
+    pub(crate) fn release(&mut self, release: &Release, service: &ServiceId) -> Answer<bool> {
+        self.desk.release(release, service)
+    }
+
+    /// Keeps a hold alive, one that the desk has lost sight of too: its call goes on, so it counts as under way. False if
+    /// it was settled.
+    pub(crate) fn extend(&mut self, hold: HoldId, service: &ServiceId) -> Answer<bool> {
+        if self.desk.extend(hold) {
+            return Answer { what: true, after: Mark::default() };
+        }
+        let alive = self.desk.redeclare(hold, service);
+        self.desk.answer(alive)
+    }
+
+    /// Draws a slice for a node.
+    pub(crate) fn draw(
+        &mut self,
+        node: &NodeId,
+        service: &ServiceId,
+        need: Quantity,
+        ahead: Quantity,
+    ) -> Answer<Result<(SliceId, Quantity), Refusal>> {
+        let answer = self.desk.draw(node, service, need, ahead);
+        if let Err(refusal) = &answer.what {
+            let account = self.desk.ledger().place(service).map(|place| (place, service));
+            self.counts.refused(account, refusal.limit());
+        }
+        answer
+    }
+
+    /// Takes back what a node has not handed out of its slice. Whether it was the node's.
+    pub(crate) fn take_back(&mut self, node: &NodeId, seal: &Seal) -> Answer<bool> {
+        self.desk.take_back(node, seal)
+    }
+
+    /// Where a service stands and why.
+    pub(crate) fn headroom(&mut self, service: &ServiceId, asked: Option<Quantity>) -> Answer<Option<Headroom>> {
+        self.desk.answer(self.desk.headroom(service, asked))
+    }
+
+    /// Holds that a node has from before: those that are not settled count as under way again. How many do.
+    pub(crate) fn declare(&mut self, holds: &[(HoldId, &ServiceId)]) -> Answer<u32> {
+        let mut alive = 0;
+        for (hold, service) in holds {
+            alive += u32::from(self.desk.redeclare(*hold, service));
+        }
+        self.desk.answer(alive)
+    }
+
+    /// Where a service stands; to be told with an answer that rests on all so far.
+    pub(crate) fn standing(&self, service: &ServiceId) -> Option<Standing> {
+        self.desk.standing(service)
+    }
+
+    /// The limits of a service now; none if it has no allocation.
+    pub(crate) fn limits_of(&self, service: &ServiceId) -> Option<LimitsSeen> {
+        let ledger = self.desk.ledger();
+        let place = ledger.place(service)?;
+        let account = ledger.account_at(place);
+        let terms = account.terms()?.clone();
+        let guaranteed = Segment { from: Timestamp::EPOCH, ..ledger.levels().plan(place).at(ledger.at()) };
+        let borrowed = Segment { from: Timestamp::EPOCH, ..account.borrow_plan().at(ledger.at()) };
+        Some(LimitsSeen { guaranteed, borrowed, terms })
+    }
+
+    /// Changes what the pool is or who is entitled to what.
+    pub(super) fn change(
+        &mut self,
+        by: &Authorship,
+        changes: &[Change],
+        expected: Option<u64>,
+    ) -> Answer<Changed> {
+        self.desk.change(by, changes, expected)
+    }
+
+    /// Nothing but that all so far is recorded.
+    pub(crate) fn nothing(&mut self) -> Answer<()> {
+        self.desk.answer(())
+    }
+
+    /// Shows levels and holds.
+    pub(super) fn show(&self) {
+        self.counts.show(&self.desk);
+    }
+
+    /// Checks the promises that are cheap to check, for every account that events have touched.
+    pub(super) fn check(&self, pool: &PoolId, events: &[Event]) {
+        let mut last = None;
+        for event in events {
+            let Event::Moved(movement) = event else { continue };
+            if last == Some(&movement.service) || matches!(movement.what, Moved::Shadowed { .. }) {
+                continue;
+            }
+            last = Some(&movement.service);
+            self.check_account(pool, &movement.service);
+        }
+    }
+
+    fn check_account(&self, pool: &PoolId, service: &ServiceId) {
+        let ledger = self.desk.ledger();
+        let Some(place) = ledger.place(service) else { return };
+        let kept = invariant_conservation(ledger.account_at(place));
+        if let Err(violation) = kept.and_then(|()| invariant_levels(ledger, place)) {
+            metrics::violated(violation.promise);
+            tracing::error!(%pool, %violation, "ledger is wrong");
+        }
+    }
+}
