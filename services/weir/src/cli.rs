@@ -1,8 +1,13 @@
 //! What users type.
 
+mod governance;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use weir_domain::ids::{PoolId, ServiceId};
+
+pub(crate) use governance::{Access, BurstRequest, Bursts, Exceptions, KeyRequest, Keys, RoleName};
 
 /// Meters and shares LLM capacity among many teams: gateway, quota, showback.
 #[derive(Debug, Parser)]
@@ -54,27 +59,61 @@ pub(crate) enum Command {
     /// Answers chat completions and embeddings on both URL families, enforces token-per-minute windows, and keeps
     /// a ledger of what it served at /emulator/v1/ledger. Useful without the rest of Weir.
     Emulator,
+    /// Show what a policy folder would change, and change nothing
+    ///
+    /// Whatever would break a promise, such as guarantees that exceed a pool, is told with its file and line, all of it
+    /// at once.
+    Plan {
+        /// The folder with policy files; folders in it are read too
+        #[arg(short = 'f', long = "file", value_name = "DIR")]
+        dir: PathBuf,
+        /// Exit with 2 if there are changes, 0 if there are none, 1 if something is wrong
+        #[arg(long)]
+        detailed_exitcode: bool,
+    },
     /// Make a policy folder so
     ///
-    /// Changes only what differs; the same folder again changes nothing.
+    /// All of it or, if it would break a promise, nothing. Changes only what differs and says what; the same folder
+    /// again changes nothing. The journal keeps who did it, why, and from which git commit, if the folder is in a checkout.
     Apply {
-        /// The folder with policy files
+        /// The folder with policy files; folders in it are read too
         #[arg(short = 'f', long = "file", value_name = "DIR")]
         dir: PathBuf,
         /// Why, for the journal
         #[arg(long, default_value = "weir apply")]
         reason: String,
     },
-    /// Caller keys: who may call as which service
+    /// Write the policy as it stands as files that `weir plan` finds no change in
+    Export {
+        /// The folder to write to, which holds no policy yet [default: print all of it]
+        #[arg(short = 'o', long = "out", value_name = "DIR")]
+        dir: Option<PathBuf>,
+    },
+    /// Bursts: more than a baseline, for a while; who asked, who decided, what is coming
+    #[command(subcommand, name = "burst")]
+    Bursts(Bursts),
+    /// Exceptions: deviations from policy, each with an owner, a reason and an end
+    #[command(subcommand)]
+    Exceptions(Exceptions),
+    /// Caller keys: who may call models, as which service
     #[command(subcommand)]
     Keys(Keys),
-    /// What a service could use now, and why not more
+    /// Access keys: who may ask and decide here, as what
+    #[command(subcommand)]
+    Access(Access),
+    /// Who you are to the quota service
+    #[command(name = "whoami")]
+    WhoAmI,
+    /// What a service could use now, why not more, and what changes next
     Headroom {
         /// The service
-        service: String,
+        service: ServiceId,
         /// Only this pool [default: all in which it has an allocation]
         #[arg(long)]
-        pool: Option<String>,
+        pool: Option<PoolId>,
+        /// Also say when a request of so many tokens would pass
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+        tokens: Option<u64>,
     },
     /// What every team and service used, was refused, and cost
     Report(Report),
@@ -104,29 +143,6 @@ pub(crate) struct Up {
     /// Add the emulator, a sample organisation and traffic, and print what it costs
     #[arg(long)]
     pub(crate) demo: bool,
-}
-
-/// `weir keys`.
-#[derive(Debug, Subcommand)]
-pub(crate) enum Keys {
-    /// Make a key and print it, once; Weir keeps only its SHA-256
-    Create {
-        /// The service that is charged for what the key's holder uses
-        service: String,
-        /// The key's public name, by which it is revoked [default: the service's name and the second]
-        #[arg(long)]
-        name: Option<String>,
-        /// From when on it is no longer accepted, for instance 2027-01-31T00:00:00Z [default: never]
-        #[arg(long, value_name = "INSTANT")]
-        expires: Option<String>,
-    },
-    /// List the keys that have not been revoked
-    List,
-    /// Accept a key no longer, from now on
-    Revoke {
-        /// The key's public name
-        name: String,
-    },
 }
 
 /// `weir report`.

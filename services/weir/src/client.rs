@@ -9,9 +9,6 @@ use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
-use weir_domain::policy::Policy;
-use weir_proto::codec;
-use weir_proto::governance::v1::ApplyPolicyRequest;
 use weir_proto::governance::v1::governance_service_client::GovernanceServiceClient;
 use weir_proto::quota::v1::admission_service_client::AdmissionServiceClient;
 
@@ -75,12 +72,4 @@ pub(crate) async fn connect_to(url: &str, token: &SecretString) -> anyhow::Resul
 /// What a status says, for people.
 pub(crate) fn said(status: &Status) -> anyhow::Error {
     anyhow::anyhow!("the quota service says: {} ({:?})", status.message(), status.code())
-}
-
-/// Makes a policy so, and returns a line for each thing that changed.
-pub(crate) async fn apply(quota: &mut Quota, policy: &Policy, reason: String) -> anyhow::Result<Vec<String>> {
-    let request =
-        ApplyPolicyRequest { author: crate::author(), reason, policy: Some(codec::policy_to_wire(policy)) };
-    let reply = quota.governance.apply_policy(request).await.map_err(|status| said(&status))?;
-    Ok(reply.into_inner().changes)
 }

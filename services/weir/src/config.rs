@@ -30,8 +30,9 @@ pub(crate) struct Config {
 }
 
 impl Config {
-    /// Upstreams that a policy's deployments name and the gateway's settings do not; none if there are no settings.
-    pub(crate) fn unknown_upstreams(&self, policy: &policy::Policy) -> Vec<String> {
+    /// Upstreams that a policy's deployments name and the gateway's settings do not, as a place of the policy and what is
+    /// wrong with it; none if there are no settings.
+    pub(crate) fn unknown_upstreams(&self, policy: &policy::Policy) -> Vec<(String, String)> {
         let known = &self.gateway.upstreams;
         let deployments =
             policy.pools.iter().flat_map(|pool| pool.deployments.iter().map(move |it| (pool, it)));
@@ -40,8 +41,9 @@ impl Config {
         });
         unknown
             .map(|(pool, deployment)| {
-                let (pool, id, upstream) = (&pool.id, &deployment.id, &deployment.upstream);
-                format!("pool {pool}, deployment {id}: upstream {upstream} is no [[gateway.upstreams]]")
+                let (id, upstream) = (&deployment.id, &deployment.upstream);
+                let problem = "is no [[gateway.upstreams]] of weir.toml, so calls of its model will fail";
+                (format!("pool {}, deployment {id}", pool.id), format!("upstream {upstream} {problem}"))
             })
             .collect()
     }

@@ -9,18 +9,21 @@ use std::time::Duration;
 use anyhow::Context;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use weir_domain::policy::Policy;
-use weir_domain::time::Timestamp;
+use weir_domain::amount::TokensPerMinute;
+use weir_domain::burst::{Burst, Category};
+use weir_domain::ids::{BurstId, PoolId, ServiceId};
+use weir_domain::time::{Timestamp, Window};
 use weir_gateway::config::{UpstreamConfig, UpstreamKind};
 use weir_proto::codec;
+use weir_runtime::clock::{Clock, SystemClock};
 use weir_runtime::secrets::SecretSource;
 
 use crate::client::Quota;
 use crate::config::Config;
 use crate::http::Http;
-use crate::policy_files::{Source, from_sources};
+use crate::policy_files::{PolicyFiles, Source, from_sources};
 use crate::roles::Addresses;
-use crate::{keys, output, report, token};
+use crate::{bursts, keys, output, report, token};
 
 /// The service whose key is shown as an example.
 pub(crate) const SHOWN_SERVICE: &str = "shop-assistant";
@@ -33,14 +36,19 @@ const REFRESH_ON_TERMINAL: Duration = Duration::from_secs(2);
 /// How often it is printed where nobody looks.
 const REFRESH_IN_LOG: Duration = Duration::from_secs(10);
 
-/// The sample organisation. Its burst lasts from the beginning of this day to the end of the next.
-pub(crate) fn policy(now: Timestamp) -> anyhow::Result<Policy> {
-    let day_secs = i64::try_from(DAY.as_secs())?;
-    let today = Timestamp::from_secs(now.as_secs().div_euclid(day_secs) * day_secs);
+/// The sample organisation. Its burst lasts from the beginning of this day to the end of the next, its exception a week.
+pub(crate) fn policy(now: Timestamp) -> anyhow::Result<PolicyFiles> {
+    let today = day_of(now);
     let text = include_str!("demo/policy.toml")
         .replace("{burst_start}", &codec::rfc3339(today))
-        .replace("{burst_end}", &codec::rfc3339(today.plus(2 * DAY)));
-    Ok(from_sources(&[Source { path: PathBuf::from("the demo's policy"), text }])?)
+        .replace("{burst_end}", &codec::rfc3339(today.plus(2 * DAY)))
+        .replace("{exception_end}", &codec::rfc3339(today.plus(7 * DAY)));
+    Ok(from_sources(&[Source { path: PathBuf::from("the demo's policy"), text }])?.sound()?)
+}
+
+fn day_of(now: Timestamp) -> Timestamp {
+    let day_secs = DAY.as_secs().cast_signed();
+    Timestamp::from_secs(now.as_secs().div_euclid(day_secs) * day_secs)
 }
 
 /// The emulator as the gateway's only upstream. Its key is made up: the emulator takes any.
@@ -67,8 +75,35 @@ pub(crate) fn furnish(emulator: &mut weir_emulator::Config) {
     }
 }
 
+/// What the demo needs of quota beside its policy: a burst that waits for approval, and caller keys by service.
+pub(crate) async fn furnish_quota(
+    quota: &mut Quota,
+    config: &Config,
+) -> anyhow::Result<BTreeMap<String, String>> {
+    let wanted = waiting_burst(SystemClock.now())?;
+    if !bursts::any(quota, &wanted.id).await? {
+        bursts::request(quota, &wanted).await?;
+    }
+    keys(quota, &config.data.dir).await
+}
+
+/// A burst in three days, that somebody at the keyboard may approve or deny.
+fn waiting_burst(now: Timestamp) -> anyhow::Result<Burst> {
+    let start = day_of(now).plus(3 * DAY);
+    Ok(Burst {
+        id: BurstId::try_new("ticket-backlog")?,
+        service: ServiceId::try_new("ticket-triage")?,
+        pool: PoolId::try_new("chat")?,
+        extra: TokensPerMinute::new(40_000),
+        window: Window::try_new(start, start.plus(DAY)).context("a day is not empty")?,
+        category: Category::Migration,
+        reason: "the tickets of the old system are sorted in one day".to_owned(),
+        requester: "Bo Okafor".to_owned(),
+    })
+}
+
 /// The demo's caller keys by service, made at the first start and kept, readable by their owner only.
-pub(crate) async fn keys(quota: &mut Quota, data_dir: &Path) -> anyhow::Result<BTreeMap<String, String>> {
+async fn keys(quota: &mut Quota, data_dir: &Path) -> anyhow::Result<BTreeMap<String, String>> {
     let path = data_dir.join("demo-keys.json");
     let keys: BTreeMap<String, String> = if path.exists() {
         let text =
@@ -82,7 +117,7 @@ pub(crate) async fn keys(quota: &mut Quota, data_dir: &Path) -> anyhow::Result<B
         made
     };
     for (service, key) in &keys {
-        keys::create(quota, key, &format!("{service}-demo"), service, None).await?;
+        keys::create(quota, key, &format!("{service}-demo"), service).await?;
     }
     Ok(keys)
 }

@@ -1,16 +1,18 @@
 //! `weir keys`: caller keys. A key is made here, shown once, and only its hash leaves.
 
-use anyhow::{Context, bail};
-use chrono::DateTime;
-use weir_domain::directory::CallerKey;
-use weir_domain::ids::{CallerKeyId, ServiceId};
+use anyhow::bail;
+use weir_domain::directory::{CallerKey, KeyHolder};
+use weir_domain::ids::{CallerKeyId, NAME_CHARS_MAX, ServiceId};
 use weir_domain::time::Timestamp;
 use weir_proto::codec;
-use weir_proto::governance::v1::{CreateCallerKeyRequest, ListCallerKeysRequest, RevokeCallerKeyRequest};
+use weir_proto::governance::v1::{
+    CreateCallerKeyRequest, ListCallerKeysRequest, RevokeCallerKeyRequest, RotateCallerKeyRequest,
+};
 use weir_runtime::clock::{Clock, SystemClock};
 
 use crate::client::{self, Quota};
 use crate::config::Config;
+use crate::instant::{Span, shown, shown_from};
 use crate::{author, cli, output, secret_text};
 
 /// What every caller key begins with, so that secret scanners can find a leaked one.
@@ -18,31 +20,38 @@ const PREFIX: &str = "weir_";
 
 pub(crate) async fn run(config: &Config, command: cli::Keys) -> anyhow::Result<()> {
     let mut quota = client::connect(config).await?;
+    let now = SystemClock.now();
     match command {
-        cli::Keys::Create { service, name, expires } => {
-            create_and_show(&mut quota, &service, name, expires).await
+        cli::Keys::Create(request) => create_and_show(&mut quota, request, now).await,
+        cli::Keys::Rotate { name, overlap, new_name, reason } => {
+            let new_name = new_name.map_or_else(|| successor(&name, now), Ok)?;
+            rotate(&mut quota, &name, &new_name, overlap, reason).await
         }
-        cli::Keys::List => list(&mut quota).await,
-        cli::Keys::Revoke { name } => revoke(&mut quota, name).await,
+        cli::Keys::List => list(&mut quota, now).await,
+        cli::Keys::Revoke { name, reason } => revoke(&mut quota, name, reason).await,
     }
 }
 
-async fn create_and_show(
-    quota: &mut Quota,
-    service: &str,
-    name: Option<String>,
-    expires: Option<String>,
-) -> anyhow::Result<()> {
-    let now = SystemClock.now();
-    let expires = expires.map(|text| instant(&text)).transpose()?;
+async fn create_and_show(quota: &mut Quota, request: cli::KeyRequest, now: Timestamp) -> anyhow::Result<()> {
+    let expires = request.expires.map(|when| when.seen_from(now));
     if expires.is_some_and(|expires| expires <= now) {
         bail!("--expires lies in the past: the key would never be accepted");
     }
-    let name = name.unwrap_or_else(|| format!("{service}-{}", now.as_secs()));
+    let service = request.service;
+    let id = request.name.map_or_else(|| with_second(service.as_str(), now), Ok)?;
     let key = random();
-    create(quota, &key, &name, service, expires).await?;
+    let holder = request.human.map_or(KeyHolder::Workload, |name| KeyHolder::Human { name });
+    let caller_key = CallerKey {
+        id: id.clone(),
+        hash: secret_text::hash(&key),
+        service: service.clone(),
+        holder,
+        expires,
+        models: request.models,
+    };
+    create_key(quota, &caller_key, request.reason).await?;
     output::line(&key);
-    output::note(&format!("key {name} of {service}: shown this once; Weir keeps only its SHA-256"));
+    output::note(&format!("key {id} of {service}: shown this once; Weir keeps only its SHA-256"));
     Ok(())
 }
 
@@ -51,25 +60,22 @@ pub(crate) fn random() -> String {
     secret_text::random(PREFIX)
 }
 
-/// Makes a key known. The very same key again changes nothing.
-pub(crate) async fn create(
-    quota: &mut Quota,
-    key: &str,
-    name: &str,
-    service: &str,
-    expires: Option<Timestamp>,
-) -> anyhow::Result<()> {
+/// Makes a program's key known, for all that its service may call. The very same key again changes nothing.
+pub(crate) async fn create(quota: &mut Quota, key: &str, name: &str, service: &str) -> anyhow::Result<()> {
     let caller_key = CallerKey {
         id: CallerKeyId::try_new(name)?,
         hash: secret_text::hash(key),
         service: ServiceId::try_new(service)?,
-        expires,
+        holder: KeyHolder::Workload,
+        expires: None,
+        models: Vec::new(),
     };
-    let request = CreateCallerKeyRequest {
-        author: author(),
-        reason: "weir keys create".to_owned(),
-        key: Some(codec::caller_key_to_wire(&caller_key)),
-    };
+    create_key(quota, &caller_key, "weir keys create".to_owned()).await
+}
+
+async fn create_key(quota: &mut Quota, key: &CallerKey, reason: String) -> anyhow::Result<()> {
+    let key = Some(codec::caller_key_to_wire(key));
+    let request = CreateCallerKeyRequest { author: author(), reason, key };
     quota.governance.create_caller_key(request).await.map_err(|status| client::said(&status))?;
     Ok(())
 }
@@ -80,31 +86,113 @@ pub(crate) async fn any(quota: &mut Quota) -> anyhow::Result<bool> {
     Ok(!listed.map_err(|status| client::said(&status))?.into_inner().keys.is_empty())
 }
 
-async fn list(quota: &mut Quota) -> anyhow::Result<()> {
-    let listed = quota.governance.list_caller_keys(ListCallerKeysRequest {}).await;
-    let keys = listed.map_err(|status| client::said(&status))?.into_inner().keys;
-    let mut rows = Vec::with_capacity(keys.len());
-    for key in &keys {
-        let key = codec::caller_key_from_wire(key)?;
-        let expires = key.expires.map_or_else(|| "never".to_owned(), codec::rfc3339);
-        rows.push(vec![key.id.to_string(), key.service.to_string(), expires]);
-    }
-    output::line(&output::table(&["key", "service", "expires"], 3, rows));
+async fn rotate(
+    quota: &mut Quota,
+    old: &CallerKeyId,
+    new: &CallerKeyId,
+    overlap: Span,
+    reason: String,
+) -> anyhow::Result<()> {
+    let key = random();
+    let old_expires = SystemClock.now().plus(overlap.0);
+    let request = RotateCallerKeyRequest {
+        author: author(),
+        reason,
+        id: old.to_string(),
+        new_id: new.to_string(),
+        new_sha256: secret_text::hash(&key).as_bytes().to_vec(),
+        old_expires: Some(codec::timestamp_to_wire(old_expires)),
+    };
+    quota.governance.rotate_caller_key(request).await.map_err(|status| client::said(&status))?;
+    output::line(&key);
+    let until = shown(old_expires);
+    output::note(&format!("key {new}, in place of {old}, which is accepted until {until}: shown this once"));
     Ok(())
 }
 
-async fn revoke(quota: &mut Quota, name: String) -> anyhow::Result<()> {
-    let request =
-        RevokeCallerKeyRequest { author: author(), reason: "weir keys revoke".to_owned(), id: name.clone() };
+/// The name of the key after this one: the same with this second in place of its own.
+fn successor(old: &CallerKeyId, now: Timestamp) -> anyhow::Result<CallerKeyId> {
+    /// A second of our days has ten digits.
+    const SECOND_DIGITS: usize = 10;
+    let is_second = |end: &str| end.len() == SECOND_DIGITS && end.bytes().all(|byte| byte.is_ascii_digit());
+    let stem = old.as_str().rsplit_once('-').filter(|(_, end)| is_second(end)).map(|(stem, _)| stem);
+    with_second(stem.unwrap_or(old.as_str()), now)
+}
+
+fn with_second(stem: &str, now: Timestamp) -> anyhow::Result<CallerKeyId> {
+    let end = format!("-{}", now.as_secs());
+    let stem = stem.get(..NAME_CHARS_MAX.saturating_sub(end.len())).unwrap_or(stem);
+    Ok(CallerKeyId::try_new(&format!("{stem}{end}"))?)
+}
+
+async fn list(quota: &mut Quota, now: Timestamp) -> anyhow::Result<()> {
+    let listed = quota.governance.list_caller_keys(ListCallerKeysRequest {}).await;
+    let keys = listed.map_err(|status| client::said(&status))?.into_inner().keys;
+    let keys = keys.iter().map(codec::caller_key_from_wire).collect::<Result<Vec<_>, _>>()?;
+    output::line(&table(&keys, now));
+    Ok(())
+}
+
+fn table(keys: &[CallerKey], now: Timestamp) -> String {
+    let cells = |key: &CallerKey| {
+        let holder = match &key.holder {
+            KeyHolder::Workload => "a program".to_owned(),
+            KeyHolder::Human { name } => name.clone(),
+        };
+        let models: Vec<_> = key.models.iter().map(ToString::to_string).collect();
+        let models = if models.is_empty() { "all".to_owned() } else { models.join(", ") };
+        vec![key.id.to_string(), key.service.to_string(), holder, models, expiry(key.expires, now)]
+    };
+    let headings = ["key", "service", "held by", "models", "expires"];
+    output::table(&headings, headings.len(), keys.iter().map(cells).collect())
+}
+
+/// When something expires, for a table.
+pub(crate) fn expiry(expires: Option<Timestamp>, now: Timestamp) -> String {
+    match expires {
+        None => "never".to_owned(),
+        Some(at) if at <= now => format!("{} (expired)", shown(at)),
+        Some(at) => shown_from(at, now),
+    }
+}
+
+async fn revoke(quota: &mut Quota, name: CallerKeyId, reason: String) -> anyhow::Result<()> {
+    let request = RevokeCallerKeyRequest { author: author(), reason, id: name.to_string() };
     let reply = quota.governance.revoke_caller_key(request).await.map_err(|status| client::said(&status))?;
     let done = if reply.into_inner().revoked { "is revoked" } else { "had been revoked before" };
     output::line(&format!("{name} {done}"));
     Ok(())
 }
 
-fn instant(text: &str) -> anyhow::Result<Timestamp> {
-    let at = DateTime::parse_from_rfc3339(text)
-        .with_context(|| format!("--expires {text:?} is not an instant such as 2027-01-31T00:00:00Z"))?;
-    let nanos = at.timestamp_nanos_opt().context("--expires lies beyond the year 2262")?;
-    Ok(Timestamp::from_nanos(nanos))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_successor_has_the_same_stem_and_its_own_second() {
+        let next =
+            |name: &str| successor(&name.parse().unwrap(), Timestamp::from_secs(1_800_000_000)).unwrap();
+        assert_eq!(next("chat-1700000000").as_str(), "chat-1800000000");
+        assert_eq!(next("shop-assistant").as_str(), "shop-assistant-1800000000");
+        assert_eq!(next(&"a".repeat(63)).as_str().len(), 63);
+    }
+
+    #[test]
+    fn a_list_says_who_holds_a_key_and_for_what() {
+        let key = CallerKey {
+            id: "chat-1".parse().unwrap(),
+            hash: secret_text::hash("k"),
+            service: "chat".parse().unwrap(),
+            holder: KeyHolder::Human { name: "Ada".to_owned() },
+            expires: Some(Timestamp::from_secs(60)),
+            models: vec!["gpt-4o".parse().unwrap()],
+        };
+        let plain =
+            CallerKey { holder: KeyHolder::Workload, expires: None, models: Vec::new(), ..key.clone() };
+        let table = table(&[key, plain], Timestamp::EPOCH);
+        for part in ["Ada", "gpt-4o", "(in 1 min 0 s)", "a program", "all", "never"] {
+            assert!(table.contains(part), "{table}");
+        }
+        assert_eq!(expiry(Some(Timestamp::EPOCH), Timestamp::EPOCH), "1970-01-01T00:00:00Z (expired)");
+    }
 }

@@ -3,17 +3,23 @@
 //! Holds no rule of the product: a role's work is in its own crate. It is a library too, so that tests can run it
 //! from their own executable and kill it.
 
+mod access;
+mod bursts;
+mod checkout;
 mod cli;
 mod client;
 mod config;
 mod demo;
 mod engine;
 mod events;
+mod exceptions;
 mod headroom;
 mod http;
 mod init;
+mod instant;
 mod keys;
 mod output;
+mod policy;
 mod policy_files;
 mod records;
 mod report;
@@ -90,31 +96,23 @@ async fn run(command: Command, config: config::Config, own_prefix: &[&str]) -> a
         Command::Aggregator => roles::alone(config, roles::Role::Aggregator).await?,
         Command::Showback => roles::alone(config, roles::Role::Showback).await?,
         Command::Emulator => roles::alone(config, roles::Role::Emulator).await?,
-        Command::Apply { dir, reason } => apply(&config, &dir, reason).await?,
+        Command::Plan { dir, detailed_exitcode } => {
+            return policy::plan(&config, &dir, detailed_exitcode).await;
+        }
+        Command::Apply { dir, reason } => policy::run_apply(&config, &dir, reason).await?,
+        Command::Export { dir } => policy::export(&config, dir.as_deref()).await?,
+        Command::Bursts(command) => bursts::run(&config, command).await?,
+        Command::Exceptions(command) => exceptions::run(&config, command).await?,
         Command::Keys(command) => keys::run(&config, command).await?,
-        Command::Headroom { service, pool } => headroom::run(&config, service, pool).await?,
+        Command::Access(command) => access::run(&config, command).await?,
+        Command::WhoAmI => access::who_am_i(&config).await?,
+        Command::Headroom { service, pool, tokens } => headroom::run(&config, service, pool, tokens).await?,
         Command::Report(options) => report::run(&config, options).await?,
         Command::Events { request, last } => events::run(&config, request.as_deref(), last).await?,
         Command::Verify { wait } => return verify::run(&config, wait, own_prefix).await,
         Command::Init { .. } => unreachable!("dispatched before"),
     }
     Ok(ExitCode::SUCCESS)
-}
-
-async fn apply(config: &config::Config, dir: &std::path::Path, reason: String) -> anyhow::Result<()> {
-    let policy = policy_files::read_dir(dir)?;
-    for unknown in config.unknown_upstreams(&policy) {
-        output::note(&format!("warning: {unknown}; calls for its models will fail"));
-    }
-    let mut quota = client::connect(config).await?;
-    let changes = client::apply(&mut quota, &policy, reason).await?;
-    if changes.is_empty() {
-        output::line("the policy is so already; nothing changed");
-    }
-    for change in changes {
-        output::line(&change);
-    }
-    Ok(())
 }
 
 /// Who is at the keyboard, for the journal.

@@ -12,9 +12,10 @@ use weir_runtime::tasks::Tasks;
 
 use crate::client::{self, Quota};
 use crate::config::{Config, reachable};
+use crate::policy_files::{self, PolicyError, PolicyFiles};
 use crate::roles::{Addresses, Node};
 use crate::stages::Stages;
-use crate::{demo, init, keys, output, policy_files, token};
+use crate::{checkout, demo, init, keys, output, policy, token};
 
 /// How long all roles together may take to become ready.
 const READY_TIMEOUT: Duration = Duration::from_mins(1);
@@ -23,25 +24,20 @@ const READY_POLL: Duration = Duration::from_millis(50);
 const LAST_DRAIN: Duration = Duration::from_secs(5);
 
 pub(crate) async fn run(mut config: Config, with_demo: bool, own_prefix: &[&str]) -> anyhow::Result<()> {
-    let policy = if with_demo {
+    let files = if with_demo {
         config.gateway.upstreams = demo::upstreams(&config)?;
         demo::furnish(&mut config.emulator);
         demo::policy(SystemClock.now())?
     } else {
         check_upstreams(&config)?;
-        let policy = policy_files::read_dir(&config.policy.dir)?;
-        let unknown = config.unknown_upstreams(&policy);
-        if !unknown.is_empty() {
-            bail!("the policy names upstreams that weir.toml does not define:\n  {}", unknown.join("\n  "));
-        }
-        policy
+        read_policy(&config)?
     };
     let secret = token::find_or_make(config.quota.token.as_ref(), &config.data.dir)?;
     let tasks = Tasks::new();
     let node = Node::open_all(config, secret.clone(), own_prefix).await?;
     let mut stages = Stages::new(tasks.clone());
     let outcome = tokio::select! {
-        outcome = serve(&node, &mut stages, &policy, &secret, with_demo) => outcome,
+        outcome = serve(&node, &mut stages, &files, &secret, with_demo) => outcome,
         signal = weir_runtime::tasks::termination() => signal.context("cannot listen for signals"),
     };
     output::line("stopping: answers in flight are finished first");
@@ -50,6 +46,15 @@ pub(crate) async fn run(mut config: Config, with_demo: bool, own_prefix: &[&str]
     tasks.begin_shutdown();
     tasks.drain(LAST_DRAIN).await;
     outcome.and(stopped)
+}
+
+/// The policy folder, which must be right before anything is started.
+fn read_policy(config: &Config) -> anyhow::Result<PolicyFiles> {
+    let files = policy_files::read_dir(&config.policy.dir)?.sound()?;
+    let unknown = config.unknown_upstreams(&files.policy);
+    let unknown = unknown.iter().map(|(place, message)| files.finding(place, message));
+    let unknown: Vec<_> = unknown.collect();
+    if unknown.is_empty() { Ok(files) } else { Err(PolicyError::Findings(unknown).into()) }
 }
 
 /// Says all that a gateway lacks to reach its upstreams, before anything is started.
@@ -76,7 +81,7 @@ fn check_upstreams(config: &Config) -> anyhow::Result<()> {
 async fn serve(
     node: &Node,
     stages: &mut Stages,
-    policy: &Policy,
+    files: &PolicyFiles,
     secret: &SecretString,
     with_demo: bool,
 ) -> anyhow::Result<()> {
@@ -84,13 +89,16 @@ async fn serve(
     let ended = stages.ended();
     ready(node, &ended, &["gateway"]).await?;
     let mut quota = client::connect_to(&format!("http://{}", reachable(&addresses.quota)), secret).await?;
-    for change in client::apply(&mut quota, policy, "weir up".to_owned()).await? {
-        tracing::debug!(change, "policy");
+    let commit = if with_demo { None } else { checkout::commit(&node.config().policy.dir) };
+    let diff = policy::apply(&mut quota, files, "weir up".to_owned(), commit).await?;
+    tracing::info!(changes = diff.changes.len(), warnings = diff.warnings.len(), "policy applied");
+    if !with_demo {
+        diff.warnings.iter().for_each(|warning| output::note(&format!("warning: {warning}")));
     }
     ready(node, &ended, &[]).await?;
     let demo_keys =
-        if with_demo { Some(demo::keys(&mut quota, &node.config().data.dir).await?) } else { None };
-    let first_key = first_key(&mut quota, policy, demo_keys.as_ref()).await?;
+        if with_demo { Some(demo::furnish_quota(&mut quota, node.config()).await?) } else { None };
+    let first_key = first_key(&mut quota, &files.policy, demo_keys.as_ref()).await?;
     let welcome = welcome(&addresses, first_key.as_ref());
     output::line(&welcome);
     if let Some(keys) = &demo_keys {
@@ -134,7 +142,7 @@ async fn first_key(
         return Ok(None);
     }
     let key = keys::random();
-    keys::create(quota, &key, &format!("{}-first", service.id), service.id.as_str(), None).await?;
+    keys::create(quota, &key, &format!("{}-first", service.id), service.id.as_str()).await?;
     Ok(Some((service.id.to_string(), key)))
 }
 

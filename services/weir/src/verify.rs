@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use weir_domain::amount::Tokens;
 use weir_domain::ids::HoldId;
 use weir_domain::tally::{UsageSum, UsageTally};
 use weir_proto::record::Topic;
@@ -104,7 +105,9 @@ fn ledger_differences(
             )),
         }
     }
-    for (hold, charged) in ledger.iter().filter(|(hold, _)| !journal_later.contains_key(hold)) {
+    // What was held for a call that was never made is settled with nothing, and has no usage.
+    let charged = ledger.iter().filter(|(_, charged)| charged.tokens > Tokens::ZERO);
+    for (hold, charged) in charged.filter(|(hold, _)| !journal_later.contains_key(hold)) {
         let Charge { service, pool, tokens } = charged;
         found.push(format!(
             "hold {hold} of {service} in {pool}: charged {tokens} tokens without a usage event"
@@ -168,7 +171,6 @@ fn summary(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use weir_domain::amount::Tokens;
     use weir_domain::ids::{PoolId, ServiceId};
 
     fn charges(of: &[(u128, u64)]) -> HashMap<HoldId, Charge> {
@@ -187,6 +189,12 @@ mod tests {
         let ledger = charges(&[(1, 10), (2, 21), (4, 40)]);
         let found = ledger_differences(&journal, &ledger, &journal);
         assert_eq!(found.len(), 3, "{found:?}");
+    }
+
+    #[test]
+    fn what_was_given_back_unused_needs_no_usage() {
+        let (none, given_back) = (charges(&[]), charges(&[(1, 0)]));
+        assert!(ledger_differences(&none, &given_back, &none).is_empty());
     }
 
     #[test]

@@ -64,11 +64,37 @@ impl Book for Settled {
         let Ok(recorded) = codec::quota_event_from_record(&stored.record) else { return false };
         let QuotaFact::Moved { pool, movements } = recorded.fact else { return true };
         for movement in movements {
-            if let Moved::Settled { used, .. } = movement.what {
-                let charge = Charge { service: movement.service, pool: pool.clone(), tokens: used };
-                self.charges.insert(movement.hold, charge);
+            if let Moved::Settled { hold, used } = movement.what {
+                let charge = Charge { service: movement.service, pool: pool.clone(), tokens: used.tokens };
+                self.add(hold, charge);
             }
         }
         true
+    }
+}
+
+impl Settled {
+    /// A hold is charged once; if it were charged again, both would count, and differ from what was used.
+    fn add(&mut self, hold: HoldId, charge: Charge) {
+        let tokens = charge.tokens;
+        self.charges.entry(hold).and_modify(|charged| charged.tokens += tokens).or_insert(charge);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hold_that_is_charged_twice_is_charged_too_much() {
+        let charge = Charge {
+            service: ServiceId::try_new("chat").unwrap(),
+            pool: PoolId::try_new("gpt").unwrap(),
+            tokens: Tokens::new(10),
+        };
+        let mut settled = Settled::default();
+        settled.add(HoldId::new(1), charge.clone());
+        settled.add(HoldId::new(1), charge);
+        assert_eq!(settled.charges[&HoldId::new(1)].tokens, Tokens::new(20));
     }
 }

@@ -1,0 +1,285 @@
+//! `weir burst`: more than a baseline for a while, from the request to its end.
+
+use weir_domain::amount::TokensPerMinute;
+use weir_domain::burst::Burst;
+use weir_domain::ids::{BurstId, ServiceId};
+use weir_domain::time::{Timestamp, Window};
+use weir_proto::codec;
+use weir_proto::governance::v1::{
+    ApproveBurstRequest, BurstCategory, BurstPhase, BurstResponse, BurstState, DecideBurstRequest,
+    ExtendBurstRequest, ListBurstsRequest, RequestBurstRequest,
+};
+use weir_runtime::clock::{Clock, SystemClock};
+
+use crate::client::{self, Quota};
+use crate::config::Config;
+use crate::instant::{When, shown};
+use crate::{author, cli, output};
+
+pub(crate) async fn run(config: &Config, command: cli::Bursts) -> anyhow::Result<()> {
+    let mut quota = client::connect(config).await?;
+    let now = SystemClock.now();
+    let answer = match command {
+        cli::Bursts::List { all, service } => return list(&mut quota, all, service).await,
+        cli::Bursts::Request(wanted) => request(&mut quota, &asked(wanted, now)?).await?,
+        cli::Bursts::Approve { name, best_effort, reason } => {
+            approve(&mut quota, &name, best_effort, reason).await?
+        }
+        cli::Bursts::Deny { name, reason } => {
+            let denied = quota.governance.deny_burst(decision(&name, reason)).await;
+            denied.map_err(|status| client::said(&status))?.into_inner()
+        }
+        cli::Bursts::Revoke { name, reason } => {
+            let revoked = quota.governance.revoke_burst(decision(&name, reason)).await;
+            revoked.map_err(|status| client::said(&status))?.into_inner()
+        }
+        cli::Bursts::Extend { name, end, reason } => {
+            extend(&mut quota, &name, end.seen_from(now), reason).await?
+        }
+    };
+    output::line(&told(&answer)?);
+    Ok(())
+}
+
+/// The burst that somebody asks for.
+fn asked(wanted: cli::BurstRequest, now: Timestamp) -> anyhow::Result<Burst> {
+    let instant = |when: When| when.seen_from(now);
+    let (start, end) = (instant(wanted.start), instant(wanted.end));
+    let window = Window::try_new(start, end)
+        .ok_or_else(|| anyhow::anyhow!("--end {} is not after --start {}", shown(end), shown(start)))?;
+    let usual = || usual_name(&wanted.service, wanted.category.as_str(), start);
+    Ok(Burst {
+        id: wanted.name.clone().map_or_else(usual, Ok)?,
+        service: wanted.service,
+        pool: wanted.pool,
+        extra: TokensPerMinute::new(wanted.extra),
+        window,
+        category: wanted.category,
+        reason: wanted.reason,
+        requester: author(),
+    })
+}
+
+/// `shop-assistant-demo-2026-12-01`
+fn usual_name(service: &ServiceId, category: &str, start: Timestamp) -> anyhow::Result<BurstId> {
+    let day = shown(start);
+    let end = format!("-{category}-{}", day.get(..10).unwrap_or(&day));
+    let room = weir_domain::ids::NAME_CHARS_MAX.saturating_sub(end.len());
+    let service = service.as_str().get(..room).unwrap_or(service.as_str());
+    Ok(BurstId::try_new(&format!("{service}{end}"))?)
+}
+
+/// Asks for a burst. The very same request again changes nothing.
+pub(crate) async fn request(quota: &mut Quota, burst: &Burst) -> anyhow::Result<BurstResponse> {
+    let request = RequestBurstRequest { author: author(), burst: Some(codec::burst_to_wire(burst)) };
+    let answer = quota.governance.request_burst(request).await;
+    Ok(answer.map_err(|status| client::said(&status))?.into_inner())
+}
+
+/// Whether there is, or was, a burst of this name.
+pub(crate) async fn any(quota: &mut Quota, name: &BurstId) -> anyhow::Result<bool> {
+    let request = ListBurstsRequest { service: String::new(), all: true };
+    let reply = quota.governance.list_bursts(request).await.map_err(|status| client::said(&status))?;
+    let bursts = reply.into_inner().bursts;
+    Ok(bursts.iter().filter_map(|state| state.burst.as_ref()).any(|burst| burst.id == name.as_str()))
+}
+
+async fn approve(
+    quota: &mut Quota,
+    name: &BurstId,
+    best_effort: bool,
+    reason: String,
+) -> anyhow::Result<BurstResponse> {
+    let (author, burst, etag) = (author(), name.to_string(), String::new());
+    let request = ApproveBurstRequest { author, reason, burst, best_effort, etag };
+    let answer = quota.governance.approve_burst(request).await;
+    Ok(answer.map_err(|status| client::said(&status))?.into_inner())
+}
+
+fn decision(name: &BurstId, reason: String) -> DecideBurstRequest {
+    DecideBurstRequest { author: author(), reason, burst: name.to_string(), etag: String::new() }
+}
+
+async fn extend(
+    quota: &mut Quota,
+    name: &BurstId,
+    end: Timestamp,
+    reason: String,
+) -> anyhow::Result<BurstResponse> {
+    let (author, burst, etag) = (author(), name.to_string(), String::new());
+    let end = Some(codec::timestamp_to_wire(end));
+    let answer = quota.governance.extend_burst(ExtendBurstRequest { author, reason, burst, end, etag }).await;
+    Ok(answer.map_err(|status| client::said(&status))?.into_inner())
+}
+
+async fn list(quota: &mut Quota, all: bool, service: Option<ServiceId>) -> anyhow::Result<()> {
+    let service = service.map_or_else(String::new, |service| service.to_string());
+    let reply = quota.governance.list_bursts(ListBurstsRequest { service, all }).await;
+    let bursts = reply.map_err(|status| client::said(&status))?.into_inner().bursts;
+    output::line(&table(bursts)?);
+    Ok(())
+}
+
+fn table(mut bursts: Vec<BurstState>) -> anyhow::Result<String> {
+    if bursts.is_empty() {
+        return Ok("no bursts".to_owned());
+    }
+    // What is open first, and the next of it first; then what is over, the last to begin first.
+    bursts.sort_by_key(|state| {
+        let start =
+            state.burst.as_ref().and_then(|burst| burst.start.as_ref()).map_or(0, |start| start.seconds);
+        if is_open(state) { (false, start) } else { (true, -start) }
+    });
+    let headings = ["burst", "service", "pool", "start", "end", "phase", "by", "reason", "tokens a minute"];
+    let rows = bursts.iter().map(cells).collect::<anyhow::Result<_>>()?;
+    Ok(output::table(&headings, headings.len() - 1, rows))
+}
+
+fn is_open(state: &BurstState) -> bool {
+    matches!(state.phase(), BurstPhase::Requested | BurstPhase::Upcoming | BurstPhase::Active)
+}
+
+fn cells(state: &BurstState) -> anyhow::Result<Vec<String>> {
+    let burst = state.burst.clone().unwrap_or_default();
+    let start = codec::timestamp_from_wire(burst.start.as_ref(), "start")?;
+    let end = codec::timestamp_from_wire(burst.end.as_ref(), "end")?;
+    let phase = phase(state.phase());
+    let phase = if burst.best_effort { format!("{phase}, best effort") } else { phase.to_owned() };
+    let category = match burst.category() {
+        BurstCategory::Unspecified | BurstCategory::Other => String::new(),
+        category => {
+            let name = category.as_str_name().trim_start_matches("BURST_CATEGORY_");
+            format!("{}: ", name.to_ascii_lowercase())
+        }
+    };
+    Ok(vec![
+        burst.id,
+        burst.service,
+        burst.pool,
+        shown(start),
+        shown(end),
+        phase,
+        by(state),
+        format!(
+            "{category}{}",
+            if state.decision_reason.is_empty() { burst.reason } else { state.decision_reason.clone() }
+        ),
+        output::grouped(burst.extra_per_minute),
+    ])
+}
+
+/// Who decided or, if nobody has yet, who asked.
+fn by(state: &BurstState) -> String {
+    let burst = state.burst.clone().unwrap_or_default();
+    [state.decided_by.clone(), burst.approved_by, burst.requester]
+        .into_iter()
+        .find(|name| !name.is_empty())
+        .unwrap_or_default()
+}
+
+const fn phase(phase: BurstPhase) -> &'static str {
+    match phase {
+        BurstPhase::Unspecified => "unknown",
+        BurstPhase::Requested => "requested",
+        BurstPhase::Upcoming => "upcoming",
+        BurstPhase::Active => "active",
+        BurstPhase::Expired => "expired",
+        BurstPhase::Denied => "denied",
+        BurstPhase::Revoked => "revoked",
+    }
+}
+
+/// What was done, in a sentence.
+fn told(answer: &BurstResponse) -> anyhow::Result<String> {
+    let state = answer.burst.clone().unwrap_or_default();
+    let burst = state.burst.clone().unwrap_or_default();
+    let start = codec::timestamp_from_wire(burst.start.as_ref(), "start")?;
+    let end = codec::timestamp_from_wire(burst.end.as_ref(), "end")?;
+    let (was, id, extra) =
+        (if answer.changed { "is" } else { "was already" }, &burst.id, burst.extra_per_minute);
+    let mut told = format!(
+        "burst {id} {was} {}: {} tokens a minute more for {} in pool {}, from {} to {}",
+        phase(state.phase()),
+        output::grouped(extra),
+        burst.service,
+        burst.pool,
+        shown(start),
+        shown(end)
+    );
+    if burst.best_effort {
+        told += "\nbest effort: it raises what may be borrowed, not what is guaranteed";
+    }
+    if state.phase() == BurstPhase::Requested {
+        told += &format!("\nit counts once it is approved: weir burst approve {id}");
+    }
+    Ok(told)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weir_domain::burst::{BurstRecord, Category, GrantedBurst};
+
+    fn burst(id: &str, start: i64) -> Burst {
+        let at = Timestamp::from_secs;
+        Burst {
+            id: BurstId::try_new(id).unwrap(),
+            service: ServiceId::try_new("chat").unwrap(),
+            pool: "gpt".parse().unwrap(),
+            extra: TokensPerMinute::new(60_000),
+            window: Window::try_new(at(start), at(start + 100)).unwrap(),
+            category: Category::Demo,
+            reason: "the launch".to_owned(),
+            requester: "Ada".to_owned(),
+        }
+    }
+
+    fn state(record: &BurstRecord) -> BurstState {
+        codec::burst_state_to_wire(record, Timestamp::from_secs(1_000), String::new())
+    }
+
+    fn granted(id: &str, start: i64) -> BurstState {
+        let granted =
+            GrantedBurst { burst: burst(id, start), approval: Default::default(), approver: "Bo".to_owned() };
+        state(&BurstRecord::granted(&granted))
+    }
+
+    #[test]
+    fn what_is_next_comes_first_and_what_is_over_last() {
+        let asked = state(&BurstRecord::requested(&burst("asked", 3_000)));
+        let list = vec![
+            granted("old", 100),
+            granted("older", 50),
+            asked,
+            granted("now", 950),
+            granted("soon", 2_000),
+        ];
+        let table = table(list).unwrap();
+        let place = |text: &str| table.find(text).unwrap_or_else(|| panic!("no {text} in\n{table}"));
+        let rows = ["now ", "soon ", "asked ", "old ", "older "].map(place);
+        assert!(rows.is_sorted(), "{table}");
+        assert!(table.contains("demo: the launch") && table.contains("60 000"), "{table}");
+        assert!(table.contains(" Ada ") && table.contains(" Bo "), "{table}");
+    }
+
+    #[test]
+    fn a_request_says_what_must_happen_next() {
+        let answer = BurstResponse {
+            burst: Some(state(&BurstRecord::requested(&burst("launch", 2_000)))),
+            changed: true,
+        };
+        let told = told(&answer).unwrap();
+        assert!(
+            told.starts_with("burst launch is requested: 60 000 tokens a minute more for chat in pool gpt"),
+            "{told}"
+        );
+        assert!(told.ends_with("weir burst approve launch"), "{told}");
+    }
+
+    #[test]
+    fn a_name_is_made_of_service_category_and_day() {
+        let name = |service: &str| usual_name(&service.parse().unwrap(), "demo", Timestamp::EPOCH).unwrap();
+        assert_eq!(name("chat").as_str(), "chat-demo-1970-01-01");
+        assert_eq!(name(&"a".repeat(63)).as_str().len(), 63);
+    }
+}

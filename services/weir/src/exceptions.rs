@@ -1,0 +1,95 @@
+//! `weir exceptions`: deviations from policy. Each has an owner, a reason and an end.
+
+use weir_domain::policy::{Exception, Waiver};
+use weir_domain::time::Timestamp;
+use weir_proto::codec;
+use weir_proto::governance::v1::{EndExceptionRequest, GrantExceptionRequest, ListExceptionsRequest};
+use weir_runtime::clock::{Clock, SystemClock};
+
+use crate::client::{self, Quota};
+use crate::config::Config;
+use crate::instant::{shown, shown_from};
+use crate::policy_files::SANDBOX_LIMIT;
+use crate::{author, cli, output};
+
+pub(crate) async fn run(config: &Config, command: cli::Exceptions) -> anyhow::Result<()> {
+    let mut quota = client::connect(config).await?;
+    let now = SystemClock.now();
+    match command {
+        cli::Exceptions::List => list(&mut quota, now).await,
+        cli::Exceptions::Grant { name, service, waives, owner, reason, end } => {
+            let waives = if waives == SANDBOX_LIMIT { Waiver::SandboxLimit } else { Waiver::Other(waives) };
+            let end = end.seen_from(now);
+            let exception = Exception { id: name, service, waives, owner, reason: reason.clone(), end };
+            grant(&mut quota, &exception, reason).await
+        }
+        cli::Exceptions::End { name, reason } => {
+            let request = EndExceptionRequest { author: author(), reason, id: name.to_string() };
+            let reply =
+                quota.governance.end_exception(request).await.map_err(|status| client::said(&status))?;
+            let done = if reply.into_inner().ended { "has ended now" } else { "had ended before" };
+            output::line(&format!("exception {name} {done}"));
+            Ok(())
+        }
+    }
+}
+
+async fn grant(quota: &mut Quota, exception: &Exception, reason: String) -> anyhow::Result<()> {
+    let wire = Some(codec::exception_to_wire(exception));
+    let request = GrantExceptionRequest { author: author(), reason, exception: wire };
+    let reply = quota.governance.grant_exception(request).await.map_err(|status| client::said(&status))?;
+    let done = if reply.into_inner().changed { "is granted" } else { "was granted already" };
+    let (id, service, end) = (&exception.id, &exception.service, shown(exception.end));
+    output::line(&format!("exception {id} {done}: {} for {service}, until {end}", waived(&exception.waives)));
+    Ok(())
+}
+
+async fn list(quota: &mut Quota, now: Timestamp) -> anyhow::Result<()> {
+    let reply = quota.governance.list_exceptions(ListExceptionsRequest {}).await;
+    let wire = reply.map_err(|status| client::said(&status))?.into_inner().exceptions;
+    let exceptions = wire.iter().map(codec::exception_from_wire).collect::<Result<Vec<_>, _>>()?;
+    output::line(&table(&exceptions, now));
+    Ok(())
+}
+
+fn table(exceptions: &[Exception], now: Timestamp) -> String {
+    if exceptions.is_empty() {
+        return "no exceptions".to_owned();
+    }
+    let cells = |it: &Exception| {
+        let (waives, ends) = (waived(&it.waives).to_owned(), shown_from(it.end, now));
+        vec![it.id.to_string(), it.service.to_string(), waives, it.owner.clone(), ends, it.reason.clone()]
+    };
+    let headings = ["exception", "service", "waives", "owner", "ends", "reason"];
+    output::table(&headings, headings.len(), exceptions.iter().map(cells).collect())
+}
+
+fn waived(waiver: &Waiver) -> &str {
+    match waiver {
+        Waiver::SandboxLimit => SANDBOX_LIMIT,
+        Waiver::Other(rule) => rule,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_says_what_ends_when_and_who_answers() {
+        let exception = Exception {
+            id: "trial".parse().unwrap(),
+            service: "chat".parse().unwrap(),
+            waives: Waiver::SandboxLimit,
+            owner: "Bo".to_owned(),
+            reason: "nobody owns it yet".to_owned(),
+            end: Timestamp::from_secs(86_400),
+        };
+        let table = table(&[exception], Timestamp::EPOCH);
+        for part in
+            ["trial", "sandbox-limit", "Bo", "1970-01-02T00:00:00Z (in 1 d 0 h)", "nobody owns it yet"]
+        {
+            assert!(table.contains(part), "{table}");
+        }
+    }
+}
