@@ -169,6 +169,7 @@ impl Node {
             health: self.health.clone(),
             listener,
             token: self.token.clone(),
+            data_dir: Some(self.config.data.dir.join("quota")),
         };
         stages.start("quota", |stop| weir_quota::run(config, ports, stop));
         Ok(address)
