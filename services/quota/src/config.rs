@@ -5,7 +5,7 @@ use weir_domain::amount::TokensPerMinute;
 use weir_domain::policy::Rules;
 use weir_runtime::secrets::SecretSource;
 
-pub use crate::auth::settings::{Auth, Tls};
+pub use crate::auth::settings::{Auth, Holder, Oidc, RoleName, Tls};
 
 /// Settings of the quota service.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

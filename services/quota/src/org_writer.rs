@@ -1,197 +1,165 @@
-//! The one task that owns the organisation: policy, keys, and the directory that gateways are sent.
+//! The one task that owns the organisation: policy, bursts, exceptions, keys, and what others are told of them.
 //!
-//! What concerns a pool is asked of that pool's writer, so that a pool's facts have one author. A policy is weighed
+//! What concerns a pool is asked of that pool's writer, so that a pool's facts have one author. A command is weighed
 //! whole before any of it is recorded; if the journal fails half-way, the organisation is rebuilt from it, whoever
-//! asked is told that no decision was made, and the same policy again does the rest.
+//! asked is told that no decision was made, and the same command again does the rest. Nobody sees what is not recorded.
+
+mod command;
+mod handle;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::mpsc;
 use weir_domain::authorship::Authorship;
-use weir_domain::directory::{CallerKey, Directory};
 use weir_domain::fact::QuotaFact;
-use weir_domain::ids::{CallerKeyId, PoolId, ServiceId};
-use weir_domain::ledger::{Change, Ledger};
-use weir_domain::org::{Event, KeyRefused, Org, decide_policy};
-use weir_domain::policy::{Policy, PolicyProblem};
+use weir_domain::ids::PoolId;
+use weir_domain::ledger::{Change, ChangeRefused, Ledger};
+use weir_domain::org::{Event, Org, PolicyChange};
+use weir_domain::policy::Rules;
 use weir_runtime::clock::Clock;
 
 use crate::no_decision::{NoDecision, Reply};
 use crate::pool::Pools;
-use crate::rebuild;
 use crate::recorder::Recorder;
 
-/// Calls that may wait for the organisation's writer. People and gateways that start: few at a time.
-const WAITING_MAX: usize = 64;
+pub(crate) use command::{Command, Refused};
+pub(crate) use handle::OrgHandle;
+use handle::{Published, WAITING_MAX};
+
 /// Between attempts to rebuild while the journal is away.
 const REBUILD_PAUSE_MIN: Duration = Duration::from_millis(50);
 const REBUILD_PAUSE_MAX: Duration = Duration::from_secs(2);
 
-enum Ask {
-    Apply(Box<Policy>, Authorship, Reply<Applied>),
-    CreateKey(Box<CallerKey>, Authorship, Reply<Result<bool, KeyRefused>>),
-    RevokeKey(CallerKeyId, Authorship, Reply<Result<bool, KeyRefused>>),
-    Keys(Reply<Vec<CallerKey>>),
+/// A command, and who gives it.
+pub(crate) struct Ask {
+    pub(crate) command: Command,
+    pub(crate) by: Authorship,
+    /// The version that whoever asks has seen, of the organisation or, for a burst, of its pool.
+    pub(crate) expected: Option<u64>,
+    /// Only say what would change.
+    pub(crate) dry_run: bool,
 }
 
-/// One readable line for each thing that changed, or every problem of the policy.
-pub(crate) type Applied = Result<Vec<String>, Vec<PolicyProblem>>;
-
-/// A handle on the organisation's writer.
-#[derive(Clone)]
-pub(crate) struct OrgHandle {
-    asks: mpsc::Sender<Ask>,
-    directory: watch::Receiver<Arc<Directory>>,
+/// What a command changed, or would.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Done {
+    pub(crate) changed: bool,
+    /// One readable line for each thing that changed.
+    pub(crate) lines: Vec<String>,
+    /// What is not wrong and may still surprise.
+    pub(crate) warnings: Vec<String>,
+    /// The organisation's version after it.
+    pub(crate) version: u64,
 }
 
-impl OrgHandle {
-    pub(crate) async fn apply(&self, policy: Policy, by: Authorship) -> Result<Applied, NoDecision> {
-        self.ask(|reply| Ask::Apply(Box::new(policy), by, reply)).await
-    }
+/// What a command came to.
+pub(crate) type Decided = Result<Done, Refused>;
 
-    /// Whether the key was created now.
-    pub(crate) async fn create_key(
-        &self,
-        key: CallerKey,
-        by: Authorship,
-    ) -> Result<Result<bool, KeyRefused>, NoDecision> {
-        self.ask(|reply| Ask::CreateKey(Box::new(key), by, reply)).await
-    }
-
-    /// Whether the key was revoked now.
-    pub(crate) async fn revoke_key(
-        &self,
-        id: CallerKeyId,
-        by: Authorship,
-    ) -> Result<Result<bool, KeyRefused>, NoDecision> {
-        self.ask(|reply| Ask::RevokeKey(id, by, reply)).await
-    }
-
-    pub(crate) async fn keys(&self) -> Result<Vec<CallerKey>, NoDecision> {
-        self.ask(Ask::Keys).await
-    }
-
-    /// The directory now and whenever it changes.
-    pub(crate) fn directory(&self) -> watch::Receiver<Arc<Directory>> {
-        self.directory.clone()
-    }
-
-    async fn ask<T>(&self, ask: impl FnOnce(Reply<T>) -> Ask) -> Result<T, NoDecision> {
-        let (reply, answer) = oneshot::channel();
-        self.asks.try_send(ask(reply)).map_err(|refused| match refused {
-            mpsc::error::TrySendError::Full(_) => {
-                NoDecision::Busy { writer: "the organisation".to_owned(), waiting: WAITING_MAX }
-            }
-            mpsc::error::TrySendError::Closed(_) => NoDecision::ShuttingDown,
-        })?;
-        answer.await.unwrap_or(Err(NoDecision::ShuttingDown))
-    }
+/// What the writer works with.
+pub(crate) struct Means {
+    pub(crate) pools: Arc<Pools>,
+    pub(crate) recorder: Recorder,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) rules: Rules,
 }
 
 /// Owns the organisation.
 pub(crate) struct OrgWriter {
     org: Org,
-    pools: Arc<Pools>,
-    recorder: Recorder,
-    clock: Arc<dyn Clock>,
-    directory: watch::Sender<Arc<Directory>>,
-    inbox: mpsc::Receiver<Ask>,
+    means: Means,
+    published: Published,
+    inbox: mpsc::Receiver<(Box<Ask>, Reply<Decided>)>,
 }
 
 impl OrgWriter {
-    pub(crate) fn new(
-        org: Org,
-        pools: Arc<Pools>,
-        recorder: Recorder,
-        clock: Arc<dyn Clock>,
-    ) -> (Self, OrgHandle) {
+    pub(crate) fn new(org: Org, means: Means) -> (Self, OrgHandle) {
         let (asks, inbox) = mpsc::channel(WAITING_MAX);
-        let (sender, directory) = watch::channel(Arc::new(org.directory()));
-        let writer = Self { org, pools, recorder, clock, directory: sender, inbox };
-        (writer, OrgHandle { asks, directory })
+        let (published, handle) = handle::publish(&org, asks);
+        (Self { org, means, published, inbox }, handle)
     }
 
     /// Answers until every handle is dropped.
     pub(crate) async fn run(mut self) {
-        while let Some(ask) = self.inbox.recv().await {
-            let failed = match ask {
-                Ask::Apply(policy, by, reply) => answer(reply, self.apply(&policy, by).await),
-                Ask::CreateKey(key, by, reply) => answer(reply, self.create_key(&key, by).await),
-                Ask::RevokeKey(id, by, reply) => answer(reply, self.revoke_key(&id, by).await),
-                Ask::Keys(reply) => answer(reply, Ok(self.org.keys().cloned().collect())),
-            };
-            if failed {
+        while let Some((ask, reply)) = self.inbox.recv().await {
+            let decided = self.decide(*ask).await;
+            let lost = matches!(decided, Err(NoDecision::NotRecorded { .. }));
+            self.published.refresh(&self.org);
+            // Whoever asked may be gone; that is their business.
+            let _ = reply.send(decided);
+            if lost {
                 self.rebuild().await;
+                self.published.refresh(&self.org);
             }
-            self.publish();
         }
     }
 
-    async fn apply(&mut self, policy: &Policy, by: Authorship) -> Result<Applied, NoDecision> {
-        let by = Authorship { at: self.clock.now(), ..by };
-        let change = match decide_policy(&self.org, policy, &by) {
+    async fn decide(&mut self, ask: Ask) -> Result<Decided, NoDecision> {
+        let by = Authorship { at: self.means.clock.now(), ..ask.by };
+        let change = match ask.command.decide(&self.org, self.means.rules, &by) {
             Ok(change) => change,
-            Err(problems) => return Ok(Err(problems)),
+            Err(refused) => return Ok(Err(refused)),
         };
-        for (pool, changes) in change.pools {
-            if let Err(problem) = self.change_pool(&pool, changes, by.clone()).await? {
-                return Ok(Err(vec![problem]));
-            }
+        // Weighed as a pool weighs its own: what changes nothing is right in every version.
+        let of_pool = ask.command.is_about_one_pool();
+        let found = self.org.version();
+        if let Some(expected) = ask.expected.filter(|seen| !of_pool && *seen != found && !change.is_empty()) {
+            return Ok(Err(Refused::Version { expected, found }));
         }
-        self.record(change.org).await?;
-        if !change.lines.is_empty() {
-            tracing::info!(
-                author = by.author,
-                reason = by.reason,
-                changes = change.lines.len(),
-                "policy applied"
-            );
+        let mut done = Done { changed: !change.is_empty(), lines: change.lines.clone(), ..Done::default() };
+        let warnings = change.warnings.iter();
+        done.warnings = warnings.map(|warning| format!("{}: {}", warning.place, warning.message)).collect();
+        if !ask.dry_run {
+            let expected = ask.expected.filter(|_| of_pool);
+            done.changed = match self.carry_out(change, &by, expected).await? {
+                Ok(changed) => changed,
+                Err(refused) => return Ok(Err(refused)),
+            };
         }
-        Ok(Ok(change.lines))
+        if done.changed && !ask.dry_run {
+            let (author, reason, lines) = (&by.author, &by.reason, done.lines.len());
+            tracing::info!(author, reason, command = ask.command.name(), lines, "decided");
+        }
+        Ok(Ok(Done { version: self.org.version(), ..done }))
     }
 
-    /// Asks a pool's writer. It weighs the change again; a refusal means that the pool's time is ahead of this one's.
+    /// Changes the pools, then the rest. Whether anything changed.
+    async fn carry_out(
+        &mut self,
+        change: PolicyChange,
+        by: &Authorship,
+        expected: Option<u64>,
+    ) -> Result<Result<bool, Refused>, NoDecision> {
+        let steps = change.pools.len() + usize::from(!change.org.is_empty());
+        let partly = |reason: NoDecision| if steps > 1 { reason.partly() } else { reason };
+        let mut done = Vec::new();
+        let mut changed = false;
+        for (pool, changes) in change.pools {
+            match self.change_pool(&pool, changes, by.clone(), expected).await.map_err(partly)? {
+                Ok(any) => changed |= any,
+                Err(refused) => return Ok(Err(Refused::Pool { pool, refused, done })),
+            }
+            done.push(pool);
+        }
+        Ok(Ok(self.record(change.org).await.map_err(partly)? || changed))
+    }
+
+    /// Asks a pool's writer, which weighs the change again: its time may be ahead of this one's.
     async fn change_pool(
         &mut self,
         pool: &PoolId,
         changes: Vec<Change>,
         by: Authorship,
-    ) -> Result<Result<(), PolicyProblem>, NoDecision> {
-        let handle = self.pools.start(pool, Ledger::default());
-        match handle.change(by, changes).await? {
+        expected: Option<u64>,
+    ) -> Result<Result<bool, ChangeRefused>, NoDecision> {
+        let handle = self.means.pools.start(pool, Ledger::default());
+        match handle.change(by, changes, expected).await? {
             Ok(changed) => {
                 for what in &changed {
                     self.org.evolve_pool(pool, what);
                 }
-                Ok(Ok(()))
+                Ok(Ok(!changed.is_empty()))
             }
-            Err(refusal) => {
-                Ok(Err(PolicyProblem { place: format!("pool {pool}"), message: refusal.to_string() }))
-            }
-        }
-    }
-
-    async fn create_key(
-        &mut self,
-        key: &CallerKey,
-        by: Authorship,
-    ) -> Result<Result<bool, KeyRefused>, NoDecision> {
-        let by = Authorship { at: self.clock.now(), ..by };
-        match self.org.create_key(key, by) {
-            Ok(event) => Ok(Ok(self.record(event.into_iter().collect()).await?)),
-            Err(refused) => Ok(Err(refused)),
-        }
-    }
-
-    async fn revoke_key(
-        &mut self,
-        id: &CallerKeyId,
-        by: Authorship,
-    ) -> Result<Result<bool, KeyRefused>, NoDecision> {
-        let by = Authorship { at: self.clock.now(), ..by };
-        match self.org.revoke_key(id, by) {
-            Ok(event) => Ok(Ok(self.record(event.into_iter().collect()).await?)),
             Err(refused) => Ok(Err(refused)),
         }
     }
@@ -202,7 +170,7 @@ impl OrgWriter {
             return Ok(false);
         }
         let facts = events.iter().cloned().map(QuotaFact::Org).collect();
-        self.recorder.append(facts).await.map_err(|problem| {
+        self.means.recorder.append(facts).await.map_err(|problem| {
             tracing::warn!(%problem, "decision of the organisation could not be recorded");
             crate::metrics::append_failed(weir_domain::fact::ORG_KEY);
             NoDecision::NotRecorded { reason: problem.to_string() }
@@ -213,20 +181,14 @@ impl OrgWriter {
         Ok(true)
     }
 
-    fn publish(&self) {
-        if self.directory.borrow().version != self.org.version() {
-            self.directory.send_replace(Arc::new(self.org.directory()));
-        }
-    }
-
     /// Brings the organisation back to what the journal says, however long that takes. Whoever asks meanwhile is told.
     async fn rebuild(&mut self) {
         let mut pause = REBUILD_PAUSE_MIN;
         while !self.inbox.is_closed() {
             let Err(problem) = self.try_rebuild().await else { return };
             tracing::warn!(problem, "organisation cannot be rebuilt yet");
-            while let Ok(ask) = self.inbox.try_recv() {
-                ask.fail(&NoDecision::NotRecorded { reason: problem.clone() });
+            while let Ok((_, reply)) = self.inbox.try_recv() {
+                let _ = reply.send(Err(NoDecision::NotRecorded { reason: problem.clone() }));
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(REBUILD_PAUSE_MAX);
@@ -235,33 +197,13 @@ impl OrgWriter {
 
     /// Waits until every pool's writer has found its place again, so that the journal holds all they will say of the past.
     async fn try_rebuild(&mut self) -> Result<(), String> {
-        let anybody = ServiceId::try_new("nobody").map_err(|problem| problem.to_string())?;
-        for pool in self.pools.all() {
-            pool.headroom(anybody.clone()).await.map_err(|problem| problem.to_string())?;
+        for pool in self.means.pools.all() {
+            pool.recorded().await.map_err(|problem| problem.to_string())?;
         }
-        self.recorder.mark(None, self.clock.now()).await.map_err(|problem| problem.to_string())?;
-        let folded =
-            rebuild::fold_all(self.recorder.journal()).await.map_err(|problem| problem.to_string())?;
+        let recorder = &self.means.recorder;
+        recorder.mark(None, self.means.clock.now()).await.map_err(|problem| problem.to_string())?;
+        let folded = self.means.pools.fold_all().await.map_err(|problem| problem.to_string())?;
         self.org = folded.org;
         Ok(())
-    }
-}
-
-/// Sends an answer; true if there was none. Whoever asked may be gone; that is their business.
-fn answer<T>(reply: Reply<T>, answer: Result<T, NoDecision>) -> bool {
-    let failed = answer.is_err();
-    let _ = reply.send(answer);
-    failed
-}
-
-impl Ask {
-    fn fail(self, reason: &NoDecision) {
-        match self {
-            Self::Apply(_, _, reply) => drop(reply.send(Err(reason.clone()))),
-            Self::CreateKey(_, _, reply) | Self::RevokeKey(_, _, reply) => {
-                drop(reply.send(Err(reason.clone())));
-            }
-            Self::Keys(reply) => drop(reply.send(Err(reason.clone()))),
-        }
     }
 }

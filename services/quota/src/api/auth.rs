@@ -1,133 +1,146 @@
-//! Who may call: whoever presents the token, or, where none is set, whoever is on this machine.
+//! In front of every method: who calls, whether they may, and which trace the call belongs to.
+//!
+//! A [`Caller`] and a [`TraceContext`] go into the request's extensions. Works on requests that have not been read yet,
+//! so that whoever is turned away costs next to nothing.
 
 use std::net::IpAddr;
-use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
 
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
-use secrecy::{ExposeSecret, SecretString};
-use sha2::{Digest, Sha256};
-use tonic::service::Interceptor;
-use tonic::{Request, Status};
+use futures_util::future::{Either, Ready, ready};
+use http::{HeaderMap, Request, Response};
+use tonic::body::Body;
+use tonic::transport::server::{TcpConnectInfo, TlsConnectInfo};
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+use tower::{Layer, Service};
 use weir_runtime::trace::{TRACEPARENT, TraceContext};
 
-/// Failed authentications a minute that are answered one by one and logged; more are turned away unseen, so that a
-/// flood of them costs next to nothing. Enough for every node of a fleet to start with an old token.
-const FAILURES_PER_MINUTE: NonZeroU32 = NonZeroU32::new(120).expect("not zero");
+use crate::auth::guards::{CommandGuard, FailureGuard};
+use crate::auth::rules::{self, Rule};
+use crate::auth::{Authenticator, Caller, Shown, Unknown};
 
-/// Lets calls pass or not, and notes the trace that they belong to.
+/// When a caller may ask again whose issuer's keys are being fetched: a fetch takes less than a second.
+const KEYS_RETRY: Duration = Duration::from_secs(1);
+
+/// Lets calls pass or not.
 #[derive(Clone)]
-pub(super) struct Authenticate {
-    /// SHA-256 of the token: digests are compared, so that the time it takes tells nothing of the token.
-    token: Option<[u8; 32]>,
-    failures: Arc<DefaultDirectRateLimiter>,
+pub(crate) struct Gate(Arc<Parts>);
+
+struct Parts {
+    authenticator: Arc<Authenticator>,
+    failures: FailureGuard,
+    commands: CommandGuard,
 }
 
-impl Authenticate {
-    pub(super) fn new(token: Option<&SecretString>) -> Self {
-        let failures = RateLimiter::direct(Quota::per_minute(FAILURES_PER_MINUTE));
-        let token = token.map(|token| digest(token.expose_secret()));
-        Self { token, failures: Arc::new(failures) }
-    }
-
-    fn accepts(&self, request: &Request<()>) -> bool {
-        match self.token {
-            Some(token) => presented(request).is_some_and(|presented| digest(presented) == token),
-            None => request.remote_addr().is_some_and(|peer| is_this_machine(peer.ip())),
-        }
-    }
-
-    fn turn_away(&self, request: &Request<()>) -> Status {
-        crate::metrics::authentication_failed();
-        if self.failures.check().is_err() {
-            return Status::resource_exhausted("too many calls without the right token");
-        }
-        tracing::warn!(peer = ?request.remote_addr(), "call without the right token");
-        let message = match self.token {
-            Some(_) => "present the quota token as `authorization: Bearer …`",
-            None => "no quota token is set, so calls are accepted from this machine only",
-        };
-        Status::unauthenticated(message)
+impl Gate {
+    pub(crate) fn new(authenticator: Arc<Authenticator>) -> Self {
+        let (failures, commands) = (FailureGuard::default(), CommandGuard::default());
+        Self(Arc::new(Parts { authenticator, failures, commands }))
     }
 }
 
-impl Interceptor for Authenticate {
-    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
-        if !self.accepts(&request) {
-            return Err(self.turn_away(&request));
+impl<S> Layer<S> for Gate {
+    type Service = Gated<S>;
+
+    fn layer(&self, inner: S) -> Gated<S> {
+        Gated { gate: Arc::clone(&self.0), inner }
+    }
+}
+
+/// A service behind the gate.
+#[derive(Clone)]
+pub(crate) struct Gated<S> {
+    gate: Arc<Parts>,
+    inner: S,
+}
+
+impl<S, B> Service<Request<B>> for Gated<S>
+where
+    S: Service<Request<B>, Response = Response<Body>>,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = Either<S::Future, Ready<Result<S::Response, S::Error>>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        match self.gate.admit(&mut request) {
+            Ok(()) => Either::Left(self.inner.call(request)),
+            Err(status) => Either::Right(ready(Ok(status.into_http()))),
         }
-        let parent = request.metadata().get(TRACEPARENT).and_then(|value| value.to_str().ok());
+    }
+}
+
+impl Parts {
+    fn admit<B>(&self, request: &mut Request<B>) -> Result<(), Status> {
+        let path = request.uri().path();
+        let rule =
+            rules::of(path).ok_or_else(|| Status::unimplemented(format!("there is no method {path}")))?;
+        let guarded = rules::is_governance(path);
+        if !matches!(rule, Rule::Open) {
+            let caller = self.identify(request)?;
+            if guarded {
+                self.commands.count(&caller.principal().name).map_err(|wait| {
+                    exhausted("too many calls of governance by the same caller; ask less often", wait)
+                })?;
+            }
+            let caller = caller.calls(rule).map_err(|denied| permission_denied(&denied))?;
+            request.extensions_mut().insert(caller);
+        }
+        let parent = request.headers().get(TRACEPARENT).and_then(|value| value.to_str().ok());
         if let Some(trace) = parent.and_then(TraceContext::parse) {
             request.extensions_mut().insert(trace);
         }
-        Ok(request)
+        Ok(())
+    }
+
+    fn identify<B>(&self, request: &Request<B>) -> Result<Caller, Status> {
+        let tls = request.extensions().get::<TlsConnectInfo<TcpConnectInfo>>();
+        let tcp = tls.map(TlsConnectInfo::get_ref).or_else(|| request.extensions().get());
+        let peer = tcp.and_then(TcpConnectInfo::remote_addr).map(|address| address.ip());
+        let certificates = tls.and_then(TlsConnectInfo::peer_certs);
+        let certificate = certificates.as_deref().and_then(|chain| chain.first());
+        let shown = Shown { peer, certificate, bearer: bearer(request.headers()) };
+        self.authenticator.identify(&shown).map_err(|unknown| self.turn_away(&unknown, peer))
+    }
+
+    fn turn_away(&self, unknown: &Unknown, peer: Option<IpAddr>) -> Status {
+        crate::metrics::authentication_failed();
+        if let Err(wait) = self.failures.count(peer) {
+            return exhausted("too many calls by somebody unknown", wait);
+        }
+        tracing::warn!(?peer, reason = %unknown, "call by somebody unknown");
+        if unknown.may_pass_soon() {
+            let details = ErrorDetails::with_retry_info(Some(KEYS_RETRY));
+            return Status::with_error_details(Code::Unavailable, unknown.to_string(), details);
+        }
+        Status::unauthenticated(unknown.to_string())
     }
 }
 
-fn presented(request: &Request<()>) -> Option<&str> {
-    let value = request.metadata().get("authorization")?.to_str().ok()?;
+/// Somebody may not do what they ask to do.
+pub(super) fn permission_denied(denied: &impl std::fmt::Display) -> Status {
+    Status::permission_denied(denied.to_string())
+}
+
+fn exhausted(message: &str, wait: Duration) -> Status {
+    let details = ErrorDetails::with_retry_info(Some(wait));
+    Status::with_error_details(Code::ResourceExhausted, message, details)
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(http::header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }
 
-fn digest(token: &str) -> [u8; 32] {
-    Sha256::digest(token.as_bytes()).into()
-}
-
-fn is_this_machine(ip: IpAddr) -> bool {
-    ip.to_canonical().is_loopback()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn call(authorization: Option<&str>) -> Request<()> {
-        let mut request = Request::new(());
-        if let Some(value) = authorization {
-            request.metadata_mut().insert("authorization", value.parse().unwrap());
-        }
-        request
-    }
-
-    #[test]
-    fn only_the_very_token_passes() {
-        let mut authenticate = Authenticate::new(Some(&"s3cret".to_owned().into()));
-        assert!(authenticate.call(call(Some("Bearer s3cret"))).is_ok());
-        assert!(authenticate.call(call(Some("bearer s3cret"))).is_ok());
-        for wrong in
-            [None, Some("s3cret"), Some("Bearer s3cre"), Some("Bearer s3crets"), Some("Basic s3cret")]
-        {
-            let status = authenticate.call(call(wrong)).unwrap_err();
-            assert_eq!(status.code(), tonic::Code::Unauthenticated, "{wrong:?}");
-        }
-    }
-
-    #[test]
-    fn a_flood_of_wrong_tokens_is_cut_short_and_the_right_one_still_passes() {
-        let mut authenticate = Authenticate::new(Some(&"s3cret".to_owned().into()));
-        let codes: Vec<_> = (0..FAILURES_PER_MINUTE.get() + 10)
-            .map(|_| authenticate.call(call(Some("Bearer no"))).unwrap_err().code())
-            .collect();
-        assert_eq!(codes.last(), Some(&tonic::Code::ResourceExhausted));
-        assert!(authenticate.call(call(Some("Bearer s3cret"))).is_ok());
-    }
-
-    #[test]
-    fn without_a_token_only_this_machine_passes() {
-        assert!(is_this_machine("127.0.0.1".parse().unwrap()));
-        assert!(is_this_machine("::ffff:127.0.0.1".parse().unwrap()));
-        assert!(!is_this_machine("10.0.0.1".parse().unwrap()));
-        assert!(Authenticate::new(None).call(call(None)).is_err(), "a call from nowhere");
-    }
-
-    #[test]
-    fn the_callers_trace_is_noted() {
-        let mut authenticate = Authenticate::new(Some(&"s3cret".to_owned().into()));
-        let mut request = call(Some("Bearer s3cret"));
-        let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-        request.metadata_mut().insert(TRACEPARENT, parent.parse().unwrap());
-        let request = authenticate.call(request).unwrap();
-        assert_eq!(request.extensions().get::<TraceContext>().unwrap().to_string(), parent);
-    }
+/// Whoever makes a call. Every method but those open to all has one.
+pub(super) fn caller<T>(request: &tonic::Request<T>) -> Result<Caller, Status> {
+    let caller = request.extensions().get::<Caller>().cloned();
+    caller.ok_or_else(|| Status::internal("the call came past the gate"))
 }

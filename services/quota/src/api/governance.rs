@@ -1,30 +1,64 @@
-//! `weir.governance.v1.GovernanceService`.
+//! `weir.governance.v1.GovernanceService`: reads calls, asks who may, and gives them to the organisation's writer.
+//!
+//! Reading looks at what the writer has published. What a role alone decides is decided before a call comes here (see
+//! [`crate::auth::rules`]); what depends on a team is asked here, before anything else is told.
+
+mod access;
+mod bursts;
+mod decision;
+mod exceptions;
+mod keys;
+mod policy;
+mod refused;
+mod watch;
 
 use std::pin::Pin;
 use std::sync::Arc;
 
-use futures_util::{Stream, stream};
-use tokio::sync::watch;
+use futures_util::Stream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
-use tracing::{Instrument, info_span};
-use weir_domain::directory::Directory;
-use weir_domain::ids::CallerKeyId;
-use weir_domain::org::KeyRefused;
-use weir_proto::codec::{caller_key_from_wire, caller_key_to_wire, directory_to_wire, policy_from_wire};
+use tracing::{Instrument, Span, info_span};
 use weir_proto::governance::v1 as wire;
 use weir_proto::governance::v1::governance_service_server::GovernanceService;
+use weir_runtime::clock::Clock;
 
-use super::input::{authorship, invalid, invalid_policy, parsed, trace_id, undecided, undecodable};
+use super::auth::caller;
+use super::input::trace_id;
+use crate::auth::{Authenticator, Caller};
 use crate::org_writer::OrgHandle;
 
 /// Governance, in front of the organisation's writer.
 pub(crate) struct Governance {
     pub(super) org: OrgHandle,
+    pub(super) authenticator: Arc<Authenticator>,
+    pub(super) clock: Arc<dyn Clock>,
     pub(super) shutdown: CancellationToken,
 }
 
 type Directories = Pin<Box<dyn Stream<Item = Result<wire::Directory, Status>> + Send>>;
+type Answer<T> = Result<Response<T>, Status>;
+
+/// A call, who makes it, and the span it belongs to.
+struct Call<T> {
+    caller: Caller,
+    asked: T,
+    span: Span,
+}
+
+fn open<T>(method: &'static str, request: Request<T>) -> Result<Call<T>, Status> {
+    let caller = caller(&request)?;
+    let span = info_span!("governance", method, caller = caller.principal().name, trace = trace_id(&request));
+    Ok(Call { caller, asked: request.into_inner(), span })
+}
+
+/// A method that answers with one message.
+macro_rules! answer {
+    ($self:ident, $request:ident, $method:ident) => {{
+        let Call { caller, asked, span } = open(stringify!($method), $request)?;
+        $self.$method(&caller, asked).instrument(span).await.map(Response::new)
+    }};
+}
 
 #[tonic::async_trait]
 impl GovernanceService for Governance {
@@ -33,102 +67,127 @@ impl GovernanceService for Governance {
     async fn apply_policy(
         &self,
         request: Request<wire::ApplyPolicyRequest>,
-    ) -> Result<Response<wire::ApplyPolicyResponse>, Status> {
-        let span = info_span!("apply_policy", trace = trace_id(&request));
-        self.apply(request.into_inner()).instrument(span).await.map(Response::new)
+    ) -> Answer<wire::ApplyPolicyResponse> {
+        answer!(self, request, apply)
+    }
+
+    async fn export_policy(
+        &self,
+        request: Request<wire::ExportPolicyRequest>,
+    ) -> Answer<wire::ExportPolicyResponse> {
+        answer!(self, request, export)
+    }
+
+    async fn request_burst(
+        &self,
+        request: Request<wire::RequestBurstRequest>,
+    ) -> Answer<wire::BurstResponse> {
+        answer!(self, request, ask_for_burst)
+    }
+
+    async fn approve_burst(
+        &self,
+        request: Request<wire::ApproveBurstRequest>,
+    ) -> Answer<wire::BurstResponse> {
+        answer!(self, request, approve)
+    }
+
+    async fn deny_burst(&self, request: Request<wire::DecideBurstRequest>) -> Answer<wire::BurstResponse> {
+        answer!(self, request, deny)
+    }
+
+    async fn revoke_burst(&self, request: Request<wire::DecideBurstRequest>) -> Answer<wire::BurstResponse> {
+        answer!(self, request, revoke)
+    }
+
+    async fn extend_burst(&self, request: Request<wire::ExtendBurstRequest>) -> Answer<wire::BurstResponse> {
+        answer!(self, request, extend)
+    }
+
+    async fn list_bursts(
+        &self,
+        request: Request<wire::ListBurstsRequest>,
+    ) -> Answer<wire::ListBurstsResponse> {
+        answer!(self, request, bursts)
+    }
+
+    async fn grant_exception(
+        &self,
+        request: Request<wire::GrantExceptionRequest>,
+    ) -> Answer<wire::GrantExceptionResponse> {
+        answer!(self, request, grant)
+    }
+
+    async fn end_exception(
+        &self,
+        request: Request<wire::EndExceptionRequest>,
+    ) -> Answer<wire::EndExceptionResponse> {
+        answer!(self, request, end)
+    }
+
+    async fn list_exceptions(
+        &self,
+        request: Request<wire::ListExceptionsRequest>,
+    ) -> Answer<wire::ListExceptionsResponse> {
+        answer!(self, request, exceptions)
     }
 
     async fn create_caller_key(
         &self,
         request: Request<wire::CreateCallerKeyRequest>,
-    ) -> Result<Response<wire::CreateCallerKeyResponse>, Status> {
-        let span = info_span!("create_caller_key", trace = trace_id(&request));
-        self.create_key(request.into_inner()).instrument(span).await.map(Response::new)
+    ) -> Answer<wire::CreateCallerKeyResponse> {
+        answer!(self, request, create_key)
     }
 
     async fn revoke_caller_key(
         &self,
         request: Request<wire::RevokeCallerKeyRequest>,
-    ) -> Result<Response<wire::RevokeCallerKeyResponse>, Status> {
-        let span = info_span!("revoke_caller_key", trace = trace_id(&request));
-        self.revoke_key(request.into_inner()).instrument(span).await.map(Response::new)
+    ) -> Answer<wire::RevokeCallerKeyResponse> {
+        answer!(self, request, revoke_key)
     }
 
     async fn list_caller_keys(
         &self,
-        _request: Request<wire::ListCallerKeysRequest>,
-    ) -> Result<Response<wire::ListCallerKeysResponse>, Status> {
-        let keys = self.org.keys().await.map_err(|reason| undecided(&reason))?;
-        let keys = keys.iter().map(caller_key_to_wire).collect();
-        Ok(Response::new(wire::ListCallerKeysResponse { keys }))
+        request: Request<wire::ListCallerKeysRequest>,
+    ) -> Answer<wire::ListCallerKeysResponse> {
+        answer!(self, request, keys)
     }
 
-    async fn watch_directory(
+    async fn rotate_caller_key(
         &self,
-        request: Request<wire::WatchDirectoryRequest>,
-    ) -> Result<Response<Directories>, Status> {
-        let peer = request.remote_addr();
-        let node = request.into_inner().node;
-        tracing::info!(node, ?peer, "a node watches the directory");
-        let directories = directories(self.org.directory(), self.shutdown.clone());
-        Ok(Response::new(Box::pin(directories)))
-    }
-}
-
-impl Governance {
-    async fn apply(&self, call: wire::ApplyPolicyRequest) -> Result<wire::ApplyPolicyResponse, Status> {
-        let by = authorship(&call.author, &call.reason)?;
-        let policy = call.policy.ok_or_else(|| invalid("policy", "is missing"))?;
-        let policy = policy_from_wire(&policy).map_err(|problem| undecodable(&problem))?;
-        let applied = self.org.apply(policy, by).await.map_err(|reason| undecided(&reason))?;
-        let changes = applied.map_err(|problems| invalid_policy(&problems))?;
-        Ok(wire::ApplyPolicyResponse { changes })
+        request: Request<wire::RotateCallerKeyRequest>,
+    ) -> Answer<wire::RotateCallerKeyResponse> {
+        answer!(self, request, rotate_key)
     }
 
-    async fn create_key(
+    async fn create_access_key(
         &self,
-        call: wire::CreateCallerKeyRequest,
-    ) -> Result<wire::CreateCallerKeyResponse, Status> {
-        let by = authorship(&call.author, &call.reason)?;
-        let key = call.key.ok_or_else(|| invalid("key", "is missing"))?;
-        let key = caller_key_from_wire(&key).map_err(|problem| undecodable(&problem))?;
-        let created = self.org.create_key(key, by).await.map_err(|reason| undecided(&reason))?;
-        Ok(wire::CreateCallerKeyResponse { created: created.map_err(|refused| key_refused(&refused))? })
+        request: Request<wire::CreateAccessKeyRequest>,
+    ) -> Answer<wire::CreateAccessKeyResponse> {
+        answer!(self, request, create_access_key)
     }
 
-    async fn revoke_key(
+    async fn revoke_access_key(
         &self,
-        call: wire::RevokeCallerKeyRequest,
-    ) -> Result<wire::RevokeCallerKeyResponse, Status> {
-        let by = authorship(&call.author, &call.reason)?;
-        let id: CallerKeyId = parsed(&call.id, "id")?;
-        let revoked = self.org.revoke_key(id, by).await.map_err(|reason| undecided(&reason))?;
-        Ok(wire::RevokeCallerKeyResponse { revoked: revoked.map_err(|refused| key_refused(&refused))? })
+        request: Request<wire::RevokeAccessKeyRequest>,
+    ) -> Answer<wire::RevokeAccessKeyResponse> {
+        answer!(self, request, revoke_access_key)
     }
-}
 
-fn key_refused(refused: &KeyRefused) -> Status {
-    match refused {
-        KeyRefused::NameTaken { .. } => Status::already_exists(refused.to_string()),
-        KeyRefused::SecretTaken { .. } => invalid("key.sha256", refused),
-        KeyRefused::NoService { .. } => invalid("key.service", refused),
-        KeyRefused::NoKey { .. } => Status::not_found(refused.to_string()),
+    async fn list_access_keys(
+        &self,
+        request: Request<wire::ListAccessKeysRequest>,
+    ) -> Answer<wire::ListAccessKeysResponse> {
+        answer!(self, request, access_keys)
     }
-}
 
-/// The directory now and after every change. Whoever is slow misses versions in between, never the last. Ends with the
-/// service, so that shutdown does not wait for it.
-fn directories(
-    mut directory: watch::Receiver<Arc<Directory>>,
-    shutdown: CancellationToken,
-) -> impl Stream<Item = Result<wire::Directory, Status>> {
-    directory.mark_changed();
-    stream::unfold((directory, shutdown), |(mut directory, shutdown)| async move {
-        tokio::select! {
-            changed = directory.changed() => changed.ok()?,
-            () = shutdown.cancelled() => return None,
-        }
-        let now = directory_to_wire(&directory.borrow_and_update());
-        Some((Ok(now), (directory, shutdown)))
-    })
+    async fn who_am_i(&self, request: Request<wire::WhoAmIRequest>) -> Answer<wire::WhoAmIResponse> {
+        answer!(self, request, who_am_i)
+    }
+
+    async fn watch_directory(&self, request: Request<wire::WatchDirectoryRequest>) -> Answer<Directories> {
+        let Call { caller, asked, span } = open("watch", request)?;
+        span.in_scope(|| tracing::info!(node = asked.node, "a node watches the directory"));
+        Ok(Response::new(self.watch(caller)))
+    }
 }

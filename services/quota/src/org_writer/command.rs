@@ -1,0 +1,123 @@
+//! What the organisation is asked to do, and what that would change.
+
+use weir_domain::access::AccessKey;
+use weir_domain::authorship::Authorship;
+use weir_domain::directory::CallerKey;
+use weir_domain::ids::{AccessKeyId, CallerKeyId, ExceptionId, PoolId};
+use weir_domain::ledger::{Change, ChangeRefused};
+use weir_domain::org::{
+    AccessKeyRefused, Event, ExceptionRefused, KeyRefused, KeyRotation, Org, PolicyChange, decide_policy,
+};
+use weir_domain::policy::{Exception, Policy, PolicyProblem, Rules, problems_of_burst};
+
+/// What the organisation is asked to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Command {
+    Apply(Policy),
+    /// What becomes of a burst of a pool.
+    Burst {
+        pool: PoolId,
+        change: Change,
+    },
+    GrantException(Exception),
+    EndException(ExceptionId),
+    CreateKey(CallerKey),
+    RevokeKey(CallerKeyId),
+    RotateKey(KeyRotation),
+    CreateAccessKey(AccessKey),
+    RevokeAccessKey(AccessKeyId),
+}
+
+/// Why the organisation says no. An answer, not an error.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refused {
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Unsound(Vec<PolicyProblem>),
+    #[error("the organisation is at version {found}, not {expected}; look again and decide anew")]
+    Version { expected: u64, found: u64 },
+    #[error("pool {pool}: {refused}{}", Earlier(.done))]
+    Pool {
+        pool: PoolId,
+        refused: ChangeRefused,
+        /// Pools that were changed before this one refused.
+        done: Vec<PoolId>,
+    },
+    #[error(transparent)]
+    Exception(#[from] ExceptionRefused),
+    #[error(transparent)]
+    Key(#[from] KeyRefused),
+    #[error(transparent)]
+    AccessKey(#[from] AccessKeyRefused),
+}
+
+struct Earlier<'a>(&'a [PoolId]);
+
+impl std::fmt::Display for Earlier<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        let names = self.0.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        write!(f, "; changed before it, and not taken back: {names}")
+    }
+}
+
+impl Command {
+    /// Its name in logs.
+    pub(super) const fn name(&self) -> &'static str {
+        match self {
+            Self::Apply(_) => "apply policy",
+            Self::Burst { .. } => "change burst",
+            Self::GrantException(_) => "grant exception",
+            Self::EndException(_) => "end exception",
+            Self::CreateKey(_) => "create caller key",
+            Self::RevokeKey(_) => "revoke caller key",
+            Self::RotateKey(_) => "rotate caller key",
+            Self::CreateAccessKey(_) => "create access key",
+            Self::RevokeAccessKey(_) => "revoke access key",
+        }
+    }
+
+    /// Whether the version that is expected is that of a pool.
+    pub(super) const fn is_about_one_pool(&self) -> bool {
+        matches!(self, Self::Burst { .. })
+    }
+
+    /// Finds what it changes, and changes nothing.
+    pub(super) fn decide(&self, org: &Org, rules: Rules, by: &Authorship) -> Result<PolicyChange, Refused> {
+        match self {
+            Self::Apply(policy) => decide_policy(org, policy, &rules, by).map_err(Refused::Unsound),
+            Self::Burst { pool, change } => change_burst(org, pool, change),
+            Self::GrantException(exception) => Ok(org.grant_exception(exception, &rules, by)?),
+            Self::EndException(id) => Ok(org.end_exception(id, &rules, by)?),
+            Self::CreateKey(key) => Ok(only(org.create_key(key, by.clone())?)),
+            Self::RevokeKey(id) => Ok(only(org.revoke_key(id, by.clone())?)),
+            Self::RotateKey(rotation) => Ok(only(org.rotate_key(rotation, by)?)),
+            Self::CreateAccessKey(key) => Ok(only(org.create_access_key(key, by.clone())?)),
+            Self::RevokeAccessKey(id) => Ok(only(org.revoke_access_key(id, by.clone())?)),
+        }
+    }
+}
+
+fn only(events: impl IntoIterator<Item = Event>) -> PolicyChange {
+    PolicyChange { org: events.into_iter().collect(), ..PolicyChange::default() }
+}
+
+/// The pool weighs it. Here is checked what a pool does not know: whether it is one, and what bursts others have.
+fn change_burst(org: &Org, pool: &PoolId, change: &Change) -> Result<PolicyChange, Refused> {
+    let refuse = |refused| Err(Refused::Pool { pool: pool.clone(), refused, done: Vec::new() });
+    if org.terms(pool).is_none() {
+        return refuse(ChangeRefused::NoPool);
+    }
+    if let Change::RequestBurst(burst) = change {
+        let problems = problems_of_burst(burst);
+        if !problems.is_empty() {
+            return Err(Refused::Unsound(problems));
+        }
+        if org.burst(&burst.id).is_some_and(|(other, _)| other != pool) {
+            return refuse(ChangeRefused::BurstNameTaken { burst: burst.id.clone() });
+        }
+    }
+    let pools = [(pool.clone(), vec![change.clone()])].into();
+    Ok(PolicyChange { pools, ..PolicyChange::default() })
+}
