@@ -1,10 +1,15 @@
 //! Scenarios: all of Weir as processes, against the emulator as independent witness; and its tables on the real engine.
 
 mod aggregator;
+mod borrowing;
+mod bursts;
 mod crash;
 mod exactness;
 mod first_steps;
+mod outage;
+mod policy;
 mod showback;
+mod stage;
 mod tables;
 
 use std::process::ExitCode;
@@ -24,6 +29,7 @@ fn main() -> ExitCode {
     // Each scenario uses the whole machine.
     arguments.test_threads = Some(1);
     let mut trials = whole_weir();
+    trials.extend(on_one_stage());
     trials.extend(on_the_tables());
     libtest_mimic::run(&arguments, trials).exit_code()
 }
@@ -56,6 +62,27 @@ fn whole_weir() -> Vec<Trial> {
         broker_trial("kafka::two_thousand_mixed_requests_are_metered_to_the_token", exactness::kafka),
         broker_trial("kafka::what_is_killed_loses_nothing_and_doubles_nothing", |broker| {
             crash::kafka(broker, crash::SHORT)
+        }),
+        broker_trial(
+            "kafka::an_open_allocation_is_served_while_quota_is_killed_up_to_its_bound_and_charged_afterwards",
+            outage::an_open_allocation_is_served_while_quota_is_killed_up_to_its_bound_and_charged_afterwards,
+        ),
+    ]
+}
+
+/// What is governed, on one Weir that the first of them starts.
+fn on_one_stage() -> Vec<Trial> {
+    let shared = stage::Shared::default();
+    let (bursts, borrowing, policy) = (shared.clone(), shared.clone(), shared);
+    vec![
+        trial("a_burst_lifts_the_limit_while_it_lasts_and_survives_a_restart", move || {
+            bursts::a_burst_lifts_the_limit_while_it_lasts_and_survives_a_restart(bursts)
+        }),
+        trial("a_service_borrows_what_others_leave_and_never_their_guarantee", move || {
+            borrowing::a_service_borrows_what_others_leave_and_never_their_guarantee(borrowing)
+        }),
+        trial("export_of_an_applied_policy_plans_to_no_change", move || {
+            policy::export_of_an_applied_policy_plans_to_no_change(policy)
         }),
     ]
 }

@@ -82,6 +82,7 @@ fn price(id: u128, valid_from_secs: i64, decided: i64, pico: Option<[u64; 3]>) -
         author: "finance".to_owned(),
         reason: "list price".to_owned(),
         at: Timestamp::from_secs(decided),
+        commit: None,
     };
     quota_event_to_record(&QuotaRecorded {
         id: EventId::new(id),

@@ -64,6 +64,19 @@ impl Parts {
         Ok(())
     }
 
+    /// Kills a role and leaves it dead.
+    pub fn stop(&mut self, role: &str) {
+        let part = part_of(role);
+        self.processes[part].kill();
+    }
+
+    /// Starts a role that was stopped.
+    pub fn start_again(&mut self, world: &World, role: &str) -> anyhow::Result<()> {
+        let part = part_of(role);
+        self.processes[part] = launch(world, part)?;
+        Ok(())
+    }
+
     /// What the roles have printed, for the message of a failed test.
     pub fn logs(&self) -> String {
         let parts = ROLES.iter().zip(&self.processes);
@@ -71,6 +84,15 @@ impl Parts {
             parts.map(|(role, process)| format!("== {role}\n{}", process.log_tail())).collect();
         parts.join("\n")
     }
+}
+
+fn part_of(role: &str) -> usize {
+    ROLES.iter().position(|name| *name == role).expect("a scenario names roles that there are")
+}
+
+/// The port for health and metrics of a role.
+pub fn telemetry_port(world: &World, role: &str) -> u16 {
+    world.ports.telemetry[part_of(role)]
 }
 
 fn launch(world: &World, role: usize) -> anyhow::Result<Process> {

@@ -1,6 +1,6 @@
 //! Minting of ids: UUIDv7, so that they sort by time and say when they were minted.
 
-use weir_domain::ids::{AttemptId, EventId, HoldId, RequestId};
+use weir_domain::ids::{AttemptId, EventId, RequestId, ReservationId};
 
 /// A new request id.
 pub fn request_id() -> RequestId {
@@ -17,7 +17,7 @@ pub fn event_id() -> EventId {
     EventId::new(uuid::Uuid::now_v7().as_u128())
 }
 
-/// A new hold id.
-pub fn hold_id() -> HoldId {
-    HoldId::new(uuid::Uuid::now_v7().as_u128())
+/// A new reservation id.
+pub fn reservation_id() -> ReservationId {
+    ReservationId::new(uuid::Uuid::now_v7().as_u128())
 }

@@ -6,11 +6,12 @@ use weir_proto::quota::v1::reserve_response::Decision;
 use weir_proto::quota::v1::{ReserveRequest, SettleRequest};
 use weir_tests::load::closed::Caller;
 use weir_tests::load::moment::Moment;
-use weir_tests::load::organisation::{POOL, QuotaChannel, QuotaServer, service};
+use weir_tests::load::organisation::{MODEL, POOL, QuotaChannel, QuotaServer, service};
 
 /// What a call holds, and what it turns out to use.
 const HELD_TOKENS: u64 = 1_500;
 const USED_TOKENS: u64 = 400;
+const INPUT_TOKENS: u64 = 250;
 
 /// One caller.
 pub(crate) struct ReserveAndSettle {
@@ -27,10 +28,12 @@ impl ReserveAndSettle {
 impl Caller for ReserveAndSettle {
     async fn call(&mut self, _: Moment) -> anyhow::Result<()> {
         let reserve = ReserveRequest {
-            reservation_id: weir_runtime::ids::hold_id().to_string(),
+            reservation_id: weir_runtime::ids::reservation_id().to_string(),
             service: self.service.clone(),
             pool: POOL.to_owned(),
             tokens: HELD_TOKENS,
+            model: MODEL.to_owned(),
+            input: INPUT_TOKENS,
         };
         let hold_id = match self.client.reserve(reserve).await?.into_inner().decision {
             Some(Decision::Admitted(admitted)) => admitted.hold_id,
@@ -41,6 +44,9 @@ impl Caller for ReserveAndSettle {
             service: self.service.clone(),
             pool: POOL.to_owned(),
             used: USED_TOKENS,
+            model: MODEL.to_owned(),
+            input: INPUT_TOKENS,
+            input_cached: 0,
         };
         let settled = self.client.settle(settle).await?.into_inner();
         ensure!(settled.charged, "a settle was charged before");

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 use weir_domain::amount::Tokens;
-use weir_domain::ids::{CallerKeyId, DeploymentId, ModelName, NodeId, PoolId, ServiceId, TeamId, UpstreamId};
+use weir_domain::ids::{
+    CallerKeyId, DeploymentId, HoldId, ModelName, NodeId, PoolId, ServiceId, TeamId, UpstreamId,
+};
 use weir_domain::time::Timestamp;
 use weir_domain::usage::{AttemptOutcome, Operation, TokenUsage, UsageBounds, UsageRecorded, UsageSource};
 use weir_runtime::ids;
@@ -65,7 +67,7 @@ fn numbered(template: &UsageRecorded, number: u32) -> UsageRecorded {
         id: ids::event_id(),
         request: ids::request_id(),
         attempt: ids::attempt_id(),
-        hold: ids::hold_id(),
+        hold: HoldId::new(ids::reservation_id().as_u128()),
         started: ended.minus(Duration::from_millis(900)),
         ended,
         ..template.clone()
@@ -102,7 +104,7 @@ fn event(service: ServiceId) -> anyhow::Result<UsageRecorded> {
         },
         usage_source: UsageSource::Reported,
         bounds: UsageBounds::exact(Tokens::new(TOKENS_EACH)),
-        hold: ids::hold_id(),
+        hold: HoldId::new(ids::reservation_id().as_u128()),
         held: Tokens::new(1_500),
         traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".to_owned(),
     })
