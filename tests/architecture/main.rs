@@ -100,7 +100,7 @@ fn the_domain_is_pure() {
     let dependencies = dependencies();
     assert_eq!(
         dependencies[DOMAIN],
-        ["chrono".to_owned(), "chrono-tz".to_owned(), "thiserror".to_owned()].into(),
+        ["chrono".to_owned(), "chrono-tz".to_owned(), "foldhash".to_owned(), "thiserror".to_owned()].into(),
         "the domain depends on nothing that acts: chrono comes without its clock"
     );
     let impure = [

@@ -28,7 +28,8 @@ use crate::authorship::Authorship;
 use crate::ids::{HoldId, ReservationId, ServiceId, SliceId};
 use crate::ledger::levels::Place;
 use crate::ledger::{
-    Change, ChangeRefused, Event, Governed, Known, Ledger, Movement, Quantity, Refusal, Settle, decide_change,
+    Change, ChangeRefused, Event, Governed, Known, Ledger, Movement, Quantity, Refusal, Settle, Slice,
+    decide_change,
 };
 use crate::time::Timestamp;
 
@@ -171,18 +172,23 @@ impl Desk {
 
     /// Replaces a hold by what was used. Whether it was charged now, and not before.
     pub fn settle(&mut self, settle: &Settle) -> Answer<bool> {
-        let service = self.ledger.service_of(settle.hold.slice()).unwrap_or(&settle.service).clone();
-        self.open_budgets(&service);
+        let slice = settle.hold.slice();
+        let place = self.ledger.slice(slice).map(Slice::place);
+        if let Some(place) = place.or_else(|| self.ledger.place(&settle.service)) {
+            self.open_budgets(place);
+        }
         let live = self.holds.end(settle.hold);
         let Some(movement) = self.ledger.settle(settle) else { return self.answer(false) };
         self.happen(movement);
         if let Some(live) = &live {
             self.hands[live.place.index()].ended();
         }
-        let rest = settle.hold.tokens().saturating_sub(settle.used.tokens);
-        let money = live.map_or(Money::ZERO, |live| live.money.saturating_sub(settle.used.money));
-        self.put_into_hand(&service, settle.hold.slice(), Quantity { tokens: rest, money });
-        self.tell_thresholds(&service);
+        if let Some(place) = place.or_else(|| self.ledger.place(&settle.service)) {
+            let tokens = settle.hold.tokens().saturating_sub(settle.used.tokens);
+            let money = live.map_or(Money::ZERO, |live| live.money.saturating_sub(settle.used.money));
+            self.put_into_hand(place, slice, Quantity { tokens, money });
+            self.tell_thresholds(place);
+        }
         self.answer(true)
     }
 
@@ -287,14 +293,14 @@ impl Desk {
         }
     }
 
-    fn open_budgets(&mut self, service: &ServiceId) {
-        while let Some(movement) = self.ledger.open_budget(service) {
+    fn open_budgets(&mut self, place: Place) {
+        while let Some(movement) = self.ledger.open_budget(place) {
             self.happen(movement);
         }
     }
 
-    fn tell_thresholds(&mut self, service: &ServiceId) {
-        while let Some(movement) = self.ledger.reach_threshold(service) {
+    fn tell_thresholds(&mut self, place: Place) {
+        while let Some(movement) = self.ledger.reach_threshold(place) {
             self.happen(movement);
         }
     }

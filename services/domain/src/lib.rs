@@ -19,6 +19,7 @@ pub mod ledger;
 pub mod org;
 pub mod policy;
 pub mod price;
+mod table;
 pub mod tally;
 pub mod time;
 pub mod usage;

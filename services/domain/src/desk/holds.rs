@@ -3,12 +3,13 @@
 //! A hold that is neither settled nor extended stops counting as under way. Nothing else happens to it: its tokens stay
 //! taken, and it is charged when it is settled, however late.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::amount::Money;
 use crate::ids::HoldId;
 use crate::ledger::levels::Place;
+use crate::table::Table;
 use crate::time::Timestamp;
 
 /// How many holds a pool may have under way: 1,000,000 are below 200 MB; a pool that serves 1,000 requests a second for a
@@ -27,7 +28,7 @@ pub(super) struct Live {
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct Holds {
-    live: HashMap<HoldId, Live>,
+    live: Table<HoldId, Live>,
     /// In the order in which they were placed; those that were extended come again.
     to_expire: VecDeque<(Timestamp, HoldId)>,
 }

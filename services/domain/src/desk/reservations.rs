@@ -3,12 +3,13 @@
 //! A reservation is remembered while its id is young enough to be accepted. Where more come than are remembered, ids get too
 //! old sooner: whoever asks with one is told to mint another.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::amount::Tokens;
 use crate::ids::{HoldId, ReservationId};
 use crate::ledger::levels::Place;
+use crate::table::Table;
 use crate::time::Timestamp;
 
 /// How far from now an id may have been minted: longer than a caller repeats a call, and than clocks differ.
@@ -31,7 +32,7 @@ pub(super) enum Known {
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct Reservations {
-    known: HashMap<ReservationId, Option<(HoldId, Place)>>,
+    known: Table<ReservationId, Option<(HoldId, Place)>>,
     /// In order of arrival.
     to_forget: VecDeque<(Timestamp, ReservationId)>,
     /// Ids minted before this may have been forgotten.

@@ -16,7 +16,8 @@ impl Desk {
         need: Quantity,
         ahead: Quantity,
     ) -> Answer<Result<(SliceId, Quantity), Refusal>> {
-        self.open_budgets(service);
+        let Some(place) = self.ledger.place(service) else { return self.answer(Err(Refusal::NoAllocation)) };
+        self.open_budgets(place);
         let draw = Draw { service: service.clone(), holder: Some(node.clone()), need, ahead };
         let decided = match self.ledger.draw(&draw) {
             Ok(decided) => decided,
@@ -25,7 +26,7 @@ impl Desk {
         let Drawn { slice, tokens, money, .. } = decided.drawn;
         self.happen(decided.into_movement());
         self.at_nodes.push_back((self.ledger.at().plus(NODE_SLICE_LIFETIME), slice));
-        self.tell_thresholds(service);
+        self.tell_thresholds(place);
         self.answer(Ok((slice, Quantity { tokens, money })))
     }
 
@@ -42,7 +43,7 @@ impl Desk {
 
     /// Draws for a reservation that what is in hand does not cover; what is in hand goes back first.
     pub(super) fn draw_for(&mut self, place: Place, ask: &Reserve) -> Result<(), Refusal> {
-        self.open_budgets(&ask.service);
+        self.open_budgets(place);
         self.take_up_next(place);
         self.seal_current(place);
         let ahead = self.hands[place.index()].demand(self.ledger.at());
@@ -70,7 +71,7 @@ impl Desk {
             return;
         }
         let service = self.ledger.account_at(place).service().clone();
-        self.open_budgets(&service);
+        self.open_budgets(place);
         let draw = Draw { service, holder: None, need: Quantity::ZERO, ahead: demand };
         let Ok(decided) = self.ledger.draw(&draw) else { return };
         if decided.shadowed.is_none() && decided.drawn.tokens > Tokens::ZERO {
@@ -80,10 +81,9 @@ impl Desk {
 
     fn take_in_hand(&mut self, place: Place, decided: DrawDecided) -> InHand {
         let Drawn { slice, tokens, money, .. } = decided.drawn;
-        let service = decided.service.clone();
         let shadowed = decided.shadowed.as_ref().map(Refusal::limit);
         self.happen(decided.into_movement());
-        self.tell_thresholds(&service);
+        self.tell_thresholds(place);
         let now = self.ledger.at();
         self.due_look.push_back((now.plus(LOOKED_AT_AFTER), place, slice));
         self.due_back.push_back((now.plus(SLICE_LIFETIME), place, slice));
@@ -107,8 +107,7 @@ impl Desk {
     }
 
     /// What a settled hold has left goes back into its slice, if that is still in hand.
-    pub(super) fn put_into_hand(&mut self, service: &ServiceId, slice: SliceId, rest: Quantity) {
-        let Some(place) = self.ledger.place(service) else { return };
+    pub(super) fn put_into_hand(&mut self, place: Place, slice: SliceId, rest: Quantity) {
         if let Some(held) = self.hands[place.index()].find(slice) {
             held.free = held.free.plus(rest);
         }

@@ -70,7 +70,7 @@ impl Ledger {
         account.totals.outstanding += drawn.tokens;
         account.totals.drawn += drawn.tokens;
         let Drawn { slice, holder, tokens, borrowed, unenforced, money } = drawn.clone();
-        let (state, settled) = (SliceState::Open, Marks::none());
+        let (state, settled) = (SliceState::Open, Marks::default());
         self.slices
             .insert(slice, Slice { place, holder, state, tokens, borrowed, unenforced, money, settled });
     }

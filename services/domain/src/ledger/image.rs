@@ -1,6 +1,6 @@
 //! A ledger as plain data, for snapshots: a cache of what the journal says, never a truth.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use crate::bucket::{Bucket, Level, Plan};
 use crate::budget::BudgetState;
@@ -8,6 +8,7 @@ use crate::ids::{NodeId, ServiceId, SliceId};
 use crate::ledger::levels::{Levels, LevelsImage, Place};
 use crate::ledger::slice::{Marks, Slice, SliceState};
 use crate::ledger::{Account, Ledger, PoolTerms, Quantity, Totals};
+use crate::table::Table;
 use crate::time::Timestamp;
 
 /// A ledger, whole.
@@ -87,7 +88,7 @@ impl Ledger {
 
     /// The ledger that an image was made of.
     pub fn from_image(image: LedgerImage) -> Self {
-        let slices: HashMap<SliceId, Slice> = image.slices.into_iter().map(slice_of_image).collect();
+        let slices: Table<SliceId, Slice> = image.slices.into_iter().map(slice_of_image).collect();
         let lapsed: BTreeSet<SliceId> =
             slices.iter().filter(|(_, slice)| slice.state == SliceState::Lapsed).map(|(id, _)| *id).collect();
         let accounts: Vec<Account> =
@@ -135,8 +136,6 @@ fn account_of_image(image: AccountImage, terms: &PoolTerms) -> Account {
 }
 
 fn slice_image(id: SliceId, slice: &Slice) -> SliceImage {
-    let words = slice.settled.words();
-    let used = words.iter().rposition(|word| *word != 0).map_or(0, |last| last + 1);
     SliceImage {
         id,
         place: slice.place,
@@ -145,7 +144,7 @@ fn slice_image(id: SliceId, slice: &Slice) -> SliceImage {
         outstanding: Quantity { tokens: slice.tokens, money: slice.money },
         borrowed: slice.borrowed,
         unenforced: slice.unenforced,
-        settled: words[..used].to_vec(),
+        settled: slice.settled.words(),
     }
 }
 

@@ -138,7 +138,7 @@ pub fn invariant_truthful_retry(
     let passes = |at: Timestamp| {
         let mut later = ledger.clone();
         later.advance(at);
-        while let Some(opened) = later.open_budget(service) {
+        while let Some(opened) = later.place(service).and_then(|place| later.open_budget(place)) {
             later.evolve_moved(&opened);
         }
         later.would_admit(service, asked)

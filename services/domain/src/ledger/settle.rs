@@ -1,6 +1,7 @@
 //! What replaces holds, ends slices and marks periods. None of it can be refused: it already happened.
 
 use crate::ids::{ServiceId, SliceId};
+use crate::ledger::levels::Place;
 use crate::ledger::slice::SliceState;
 use crate::ledger::{Known, Ledger, Moved, Movement, Seal, Settle};
 
@@ -30,23 +31,23 @@ impl Ledger {
     }
 
     /// A budget whose period is over at the ledger's time, opened anew; none if there is none. Ask again until then.
-    pub fn open_budget(&self, service: &ServiceId) -> Option<Movement> {
-        let account = self.account(service)?;
+    pub fn open_budget(&self, place: Place) -> Option<Movement> {
+        let account = self.account_at(place);
         let due =
             |budget: &crate::budget::BudgetState| Some((budget.budget.id.clone(), budget.opens(self.at())?));
         let (budget, period) = account.budgets.iter().find_map(due)?;
-        Some(self.moved(service, Moved::BudgetOpened { budget, period }))
+        Some(self.moved(&account.service, Moved::BudgetOpened { budget, period }))
     }
 
     /// A threshold that was reached and not told yet; none if there is none. Ask again until then.
-    pub fn reach_threshold(&self, service: &ServiceId) -> Option<Movement> {
-        let account = self.account(service)?;
+    pub fn reach_threshold(&self, place: Place) -> Option<Movement> {
+        let account = self.account_at(place);
         let reached = |budget: &crate::budget::BudgetState| {
             let percent = budget.reached(account.outstanding).next()?;
             Some((budget.budget.id.clone(), percent))
         };
         let (budget, percent) = account.budgets.iter().find_map(reached)?;
-        Some(self.moved(service, Moved::ThresholdReached { budget, percent }))
+        Some(self.moved(&account.service, Moved::ThresholdReached { budget, percent }))
     }
 
     fn open_slice(&self, slice: SliceId) -> Option<&ServiceId> {

@@ -14,38 +14,45 @@ use crate::ledger::levels::Place;
 /// How many holds are handed out from one slice: their marks fit 512 bytes, and at a slice a second they are 4,096 requests
 /// a second of one allocation.
 pub const HOLDS_PER_SLICE: u32 = 4_096;
-const WORDS: usize = (HOLDS_PER_SLICE / u64::BITS) as usize;
+/// Words beyond the first that all numbers take.
+const WORDS_MORE: usize = (HOLDS_PER_SLICE / u64::BITS) as usize - 1;
 
-/// The numbers of the holds of a slice that were settled.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The numbers of the holds of a slice that were settled. Most slices have few: the first 64 need no room of their own.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Marks {
-    words: Box<[u64; WORDS]>,
+    first: u64,
+    more: Option<Box<[u64; WORDS_MORE]>>,
     count: u32,
 }
 
 impl Marks {
-    pub(super) fn none() -> Self {
-        Self { words: Box::new([0; WORDS]), count: 0 }
+    fn word(&self, number: u32) -> u64 {
+        let place = (number / u64::BITS) as usize;
+        match (place.checked_sub(1), &self.more) {
+            (None, _) => self.first,
+            (Some(place), Some(more)) => more[place],
+            (Some(_), None) => 0,
+        }
     }
 
-    fn place(number: u32) -> Option<(usize, u64)> {
-        let place = (number / u64::BITS) as usize;
-        (number < HOLDS_PER_SLICE).then_some((place, 1 << (number % u64::BITS)))
+    fn word_mut(&mut self, number: u32) -> &mut u64 {
+        match ((number / u64::BITS) as usize).checked_sub(1) {
+            None => &mut self.first,
+            Some(place) => &mut self.more.get_or_insert_with(|| Box::new([0; WORDS_MORE]))[place],
+        }
     }
 
     /// Whether the number is marked. Numbers that no hold can have count as marked.
     pub(super) fn has(&self, number: u32) -> bool {
-        Self::place(number).is_none_or(|(word, bit)| self.words[word] & bit != 0)
+        number >= HOLDS_PER_SLICE || self.word(number) >> (number % u64::BITS) & 1 == 1
     }
 
-    /// Marks a number; false if it was marked.
-    pub(super) fn mark(&mut self, number: u32) -> bool {
-        let Some((word, bit)) = Self::place(number).filter(|(word, bit)| self.words[*word] & bit == 0) else {
-            return false;
-        };
-        self.words[word] |= bit;
-        self.count += 1;
-        true
+    /// Marks a number that is not marked.
+    pub(super) fn mark(&mut self, number: u32) {
+        if !self.has(number) {
+            *self.word_mut(number) |= 1 << (number % u64::BITS);
+            self.count += 1;
+        }
     }
 
     /// How many are marked.
@@ -53,18 +60,24 @@ impl Marks {
         self.count
     }
 
-    /// The words, for a snapshot.
-    pub(super) fn words(&self) -> &[u64] {
-        &self.words[..]
+    /// The words up to the last that has a mark, for a snapshot.
+    pub(super) fn words(&self) -> Vec<u64> {
+        let more = self.more.iter().flat_map(|more| more.iter().copied());
+        let mut words: Vec<u64> = std::iter::once(self.first).chain(more).collect();
+        while words.last() == Some(&0) {
+            words.pop();
+        }
+        words
     }
 
     /// From a snapshot's words; what is missing is unmarked.
     pub(super) fn from_words(words: &[u64]) -> Self {
-        let mut marks = Self::none();
-        for (place, word) in marks.words.iter_mut().zip(words) {
-            *place = *word;
+        let mut marks = Self::default();
+        for (place, word) in (0..=WORDS_MORE).zip(words).filter(|(_, word)| **word != 0) {
+            let number = u32::try_from(place).expect("there are fewer words than numbers") * u64::BITS;
+            *marks.word_mut(number) = *word;
         }
-        marks.count = marks.words.iter().map(|word| word.count_ones()).sum();
+        marks.count = words.iter().take(WORDS_MORE + 1).map(|word| word.count_ones()).sum();
         marks
     }
 }
@@ -117,7 +130,7 @@ impl Slice {
             borrowed: Level::ZERO,
             unenforced: Level::ZERO,
             money: Money::ZERO,
-            settled: Marks::none(),
+            settled: Marks::default(),
         }
     }
 
@@ -174,5 +187,23 @@ impl Slice {
 impl Refund {
     pub(super) fn total(self) -> Level {
         self.guaranteed.plus(self.borrowed).plus(self.unenforced)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_number_is_marked_once_and_survives_a_snapshot() {
+        let mut marks = Marks::default();
+        for number in [0, 63, 64, 4_095, 64] {
+            marks.mark(number);
+            assert!(marks.has(number), "{number}");
+        }
+        assert_eq!(marks.count(), 4);
+        assert!(!marks.has(1) && !marks.has(65) && marks.has(HOLDS_PER_SLICE));
+        assert_eq!(Marks::from_words(&marks.words()), marks);
+        assert_eq!(Marks::from_words(&[0b101]).words(), [0b101]);
     }
 }

@@ -1,6 +1,6 @@
 //! The ledger's state and what can be read from it.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use crate::bucket::Level;
 use crate::ids::{HoldId, ServiceId, SliceId};
@@ -8,6 +8,7 @@ use crate::ledger::levels::{Levels, Place};
 use crate::ledger::slice::{Slice, SliceState};
 use crate::ledger::{Account, PoolTerms};
 use crate::policy::Thresholds;
+use crate::table::Table;
 use crate::time::Timestamp;
 
 /// How many lapsed slices a pool remembers: those of 30 crashes of a node with 2,000 busy allocations, in 40 MB. The oldest
@@ -24,9 +25,9 @@ pub struct Ledger {
     pub(super) levels: Levels,
     /// By place.
     pub(super) accounts: Vec<Account>,
-    pub(super) places: HashMap<ServiceId, Place>,
+    pub(super) places: Table<ServiceId, Place>,
     /// Those that are not over.
-    pub(super) slices: HashMap<SliceId, Slice>,
+    pub(super) slices: Table<SliceId, Slice>,
     pub(super) lapsed: BTreeSet<SliceId>,
     /// The newest that was drawn here.
     pub(super) last_slice: Option<SliceId>,
