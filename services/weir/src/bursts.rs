@@ -218,7 +218,7 @@ fn told(answer: &BurstResponse) -> anyhow::Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use weir_domain::burst::{BurstRecord, Category, GrantedBurst};
+    use weir_domain::burst::{Approval, BurstRecord, Category, GrantedBurst};
 
     fn burst(id: &str, start: i64) -> Burst {
         let at = Timestamp::from_secs;
@@ -239,8 +239,11 @@ mod tests {
     }
 
     fn granted(id: &str, start: i64) -> BurstState {
-        let granted =
-            GrantedBurst { burst: burst(id, start), approval: Default::default(), approver: "Bo".to_owned() };
+        let granted = GrantedBurst {
+            burst: burst(id, start),
+            approval: Approval::Guaranteed,
+            approver: "Bo".to_owned(),
+        };
         state(&BurstRecord::granted(&granted))
     }
 

@@ -1,5 +1,6 @@
 //! How the command line talks to a running quota service.
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -7,16 +8,18 @@ use secrecy::{ExposeSecret, SecretString};
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 use tonic::{Request, Status};
 use weir_proto::governance::v1::governance_service_client::GovernanceServiceClient;
 use weir_proto::quota::v1::admission_service_client::AdmissionServiceClient;
 
-use crate::config::Config;
+use crate::config::{Client, Config};
 use crate::token;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+/// The largest policy that is exported: some 100,000 allocations.
+const POLICY_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// Puts the token on every call.
 #[derive(Clone)]
@@ -50,23 +53,37 @@ pub(crate) struct Quota {
 /// Connects to the quota service that the settings name.
 pub(crate) async fn connect(config: &Config) -> anyhow::Result<Quota> {
     let token = token::find(config.quota.token.as_ref(), &config.data.dir)?;
-    connect_to(&config.gateway.quota_url, &token).await
+    let url = config.client.quota_url.as_ref().unwrap_or(&config.gateway.quota_url);
+    connect_to(url, &config.client, &token).await
 }
 
 /// Connects to a quota service.
-pub(crate) async fn connect_to(url: &str, token: &SecretString) -> anyhow::Result<Quota> {
-    let channel = Endpoint::from_shared(url.to_owned())
+pub(crate) async fn connect_to(url: &str, client: &Client, token: &SecretString) -> anyhow::Result<Quota> {
+    let endpoint = Endpoint::from_shared(url.to_owned())
         .with_context(|| format!("{url:?} is not a URL of a quota service"))?
         .connect_timeout(CONNECT_TIMEOUT)
-        .timeout(CALL_TIMEOUT)
+        .timeout(CALL_TIMEOUT);
+    let endpoint = if url.starts_with("https:") { endpoint.tls_config(tls(client)?)? } else { endpoint };
+    let channel = endpoint
         .connect()
         .await
         .with_context(|| format!("no quota service answers at {url}; is `weir up` running?"))?;
     let bearer = Bearer::try_new(token)?;
     Ok(Quota {
         admission: AdmissionServiceClient::with_interceptor(channel.clone(), bearer.clone()),
-        governance: GovernanceServiceClient::with_interceptor(channel, bearer),
+        governance: GovernanceServiceClient::with_interceptor(channel, bearer)
+            .max_decoding_message_size(POLICY_BYTES_MAX),
     })
+}
+
+/// Whom to trust and what to present, by the settings.
+fn tls(client: &Client) -> anyhow::Result<ClientTlsConfig> {
+    let read = |path: &Path| std::fs::read(path).with_context(|| format!("cannot read {}", path.display()));
+    let ca_file = client.ca_file.as_deref();
+    let ca = read(ca_file.context("the URL is https; set client.ca_file to whom to trust (PEM)")?)?;
+    let config = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(ca));
+    let (Some(certificate), Some(key)) = (&client.certificate, &client.key) else { return Ok(config) };
+    Ok(config.identity(Identity::from_pem(read(certificate)?, read(key)?)))
 }
 
 /// What a status says, for people.

@@ -23,6 +23,7 @@ pub(crate) struct Config {
     pub(crate) journal: journal::Config,
     pub(crate) clickhouse: clickhouse::Config,
     pub(crate) quota: weir_quota::Config,
+    pub(crate) client: Client,
     pub(crate) gateway: weir_gateway::Config,
     pub(crate) aggregator: weir_aggregator::Config,
     pub(crate) showback: weir_showback::Config,
@@ -77,6 +78,31 @@ impl Default for Policy {
     }
 }
 
+/// `[client]`: how the command line reaches the quota service.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Client {
+    /// Where it is. None: where the gateway finds it.
+    pub(crate) quota_url: Option<String>,
+    /// Whom to trust, in PEM, where the URL is https.
+    pub(crate) ca_file: Option<PathBuf>,
+    /// What to present, in PEM, where the URL is https and certificates give roles.
+    pub(crate) certificate: Option<PathBuf>,
+    /// Its private key, in PEM.
+    pub(crate) key: Option<PathBuf>,
+}
+
+impl Client {
+    /// What contradicts itself: the setting, and what is wrong with it.
+    fn problem(&self) -> Option<(&'static str, &'static str)> {
+        match (&self.certificate, &self.key) {
+            (Some(_), None) => Some(("client.key", "is missing; state the certificate's key, too")),
+            (None, Some(_)) => Some(("client.certificate", "is missing; state what the key is for, too")),
+            _ => None,
+        }
+    }
+}
+
 /// Where somebody on this machine reaches what listens there.
 pub(crate) fn reachable(listen: &str) -> String {
     listen.replace("0.0.0.0:", "127.0.0.1:").replace("[::]:", "[::1]:")
@@ -106,6 +132,7 @@ pub(crate) fn load(common: &Common) -> anyhow::Result<Config> {
         journal: settings.section("journal"),
         clickhouse: settings.section("clickhouse"),
         quota: settings.section("quota"),
+        client: settings.section("client"),
         gateway: settings.section("gateway"),
         aggregator: settings.section("aggregator"),
         showback: settings.section("showback"),
@@ -120,6 +147,12 @@ pub(crate) fn load(common: &Common) -> anyhow::Result<Config> {
     }
     for problem in config.gateway.problems() {
         settings.problem(problem.place, problem.message);
+    }
+    for problem in config.quota.auth.problems(config.quota.tls.as_ref()) {
+        settings.problem(problem.place, problem.message);
+    }
+    if let Some((place, message)) = config.client.problem() {
+        settings.problem(place, message);
     }
     for problem in config.emulator.problems() {
         settings.problem(format!("emulator.{}", problem.place), problem.message);

@@ -77,7 +77,7 @@ impl Sheet {
 }
 
 fn tokens(sheet: &mut Sheet, headroom: &Headroom) {
-    let standing = headroom.standing.clone().unwrap_or_default();
+    let standing = headroom.standing.unwrap_or_default();
     sheet.line("available now", &format!("{} tokens", grouped(standing.available)));
     let left = standing.available.saturating_sub(standing.borrowable).min(standing.depth);
     let (rate, baseline) = (grouped(standing.rate_per_minute), grouped(headroom.baseline_per_minute));

@@ -44,24 +44,50 @@ mod tests {
     use super::*;
     use crate::cli::Common;
 
-    #[test]
-    fn every_setting_that_init_shows_is_one() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("weir.toml");
+    /// The settings with all that is commented out uncommented: names with values, and blocks.
+    fn uncommented() -> String {
         let is_setting = |line: &str| {
-            let name = line.strip_prefix("# ").and_then(|line| line.split_once(" = ")).map(|(name, _)| name);
+            let name = line.split_once(" = ").map(|(name, _)| name);
             name.is_some_and(|name| name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'))
         };
-        let shown = SETTINGS.lines().filter(|line| is_setting(line)).count();
-        assert!(shown > 15, "only {shown} settings are shown");
-        let all: Vec<_> = SETTINGS
-            .lines()
-            .map(|line| if is_setting(line) { line.trim_start_matches("# ") } else { line })
-            .collect();
-        std::fs::write(&file, all.join("\n")).unwrap();
+        let is_block = |line: &str| line.starts_with('[') && line.ends_with(']');
+        let shown = |line: &str| is_setting(line) || is_block(line);
+        let lines =
+            SETTINGS.lines().map(|line| line.strip_prefix("# ").filter(|it| shown(it)).unwrap_or(line));
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    fn load(text: &str) -> crate::config::Config {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("weir.toml");
+        std::fs::write(&file, text).unwrap();
         let common = Common { config: Some(file), data: None };
-        if let Err(problem) = crate::config::load(&common) {
-            panic!("{problem:#}");
-        }
+        crate::config::load(&common).unwrap_or_else(|problem| panic!("{problem:#}"))
+    }
+
+    #[test]
+    fn every_setting_that_init_shows_is_one() {
+        let text = uncommented();
+        assert!(text.lines().filter(|line| line.contains(" = ")).count() > 40, "{text}");
+        let config = load(&text);
+        let auth = &config.quota.auth;
+        assert!(
+            config.quota.tls.is_some() && auth.oidc.is_some() && auth.certificates.len() == 1,
+            "blocks too"
+        );
+    }
+
+    #[test]
+    fn what_init_shows_of_quota_are_its_defaults() {
+        let (shown, usual) = (load(&uncommented()).quota, weir_quota::Config::default());
+        assert_eq!(shown.sandbox_tokens_per_minute, usual.sandbox_tokens_per_minute);
+        assert_eq!(shown.snapshot_every_events, usual.snapshot_every_events);
+        assert_eq!((shown.listen, shown.node), (usual.listen, usual.node));
+    }
+
+    #[test]
+    fn what_init_writes_is_sound_as_it_is() {
+        let usual = weir_quota::Config::default();
+        assert_eq!(load(SETTINGS).quota, usual);
     }
 }

@@ -24,6 +24,11 @@ const READY_POLL: Duration = Duration::from_millis(50);
 const LAST_DRAIN: Duration = Duration::from_secs(5);
 
 pub(crate) async fn run(mut config: Config, with_demo: bool, own_prefix: &[&str]) -> anyhow::Result<()> {
+    if config.quota.tls.is_some() {
+        bail!(
+            "quota.tls is for `weir quota` by itself: the gateway beside it in `weir up` asks in the clear"
+        );
+    }
     let files = if with_demo {
         config.gateway.upstreams = demo::upstreams(&config)?;
         demo::furnish(&mut config.emulator);
@@ -88,7 +93,8 @@ async fn serve(
     let addresses = node.start_all(stages, with_demo).await?;
     let ended = stages.ended();
     ready(node, &ended, &["gateway"]).await?;
-    let mut quota = client::connect_to(&format!("http://{}", reachable(&addresses.quota)), secret).await?;
+    let url = format!("http://{}", reachable(&addresses.quota));
+    let mut quota = client::connect_to(&url, &node.config().client, secret).await?;
     let commit = if with_demo { None } else { checkout::commit(&node.config().policy.dir) };
     let diff = policy::apply(&mut quota, files, "weir up".to_owned(), commit).await?;
     tracing::info!(changes = diff.changes.len(), warnings = diff.warnings.len(), "policy applied");

@@ -81,11 +81,13 @@ impl<'a> Block<'a> {
         read: impl FnOnce(&DeValue<'_>) -> Result<T, String>,
     ) -> Option<T> {
         let value = self.take(field)?;
-        let read = read(value.get_ref());
-        read.map_err(|problem| {
-            self.page.wrong(&self.place, value.span().start, &format!("{field} {problem}"))
-        })
-        .ok()
+        match read(value.get_ref()) {
+            Ok(read) => Some(read),
+            Err(problem) => {
+                self.page.wrong(&self.place, value.span().start, &format!("{field} {problem}"));
+                None
+            }
+        }
     }
 
     /// A name that must be there, and a stand-in if it is not or is wrong.

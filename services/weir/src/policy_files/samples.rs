@@ -109,7 +109,9 @@ fn service() -> impl Strategy<Value = Service> {
     let kinds = (any_of(Environment::ALL), any_of(DataClass::ALL), any_of(Priority::ALL));
     let all = (name(), name(), purpose(), kinds, vec(text(), 0..3), vec(allocation(), 0..3));
     all.prop_map(|(id, team, purpose, (environment, data_class, priority), regions, mut allocations)| {
-        allocations.iter_mut().for_each(|held| held.terms.priority = priority);
+        for held in &mut allocations {
+            held.terms.priority = priority;
+        }
         Service { id, team, purpose, environment, data_class, regions, priority, allocations }
     })
 }

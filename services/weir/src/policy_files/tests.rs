@@ -25,7 +25,8 @@ fn read(text: &str) -> Result<Policy, Vec<Finding>> {
 fn wrong(text: &str) -> (Vec<usize>, String) {
     let findings = read(text).unwrap_err();
     let lines = findings.iter().map(|finding| finding.spot.as_ref().map_or(0, |spot| spot.line)).collect();
-    (lines, findings.iter().map(|finding| format!("{finding}\n")).collect())
+    let said: Vec<_> = findings.iter().map(ToString::to_string).collect();
+    (lines, said.join("\n") + "\n")
 }
 
 const POOL: &str =
@@ -201,6 +202,19 @@ fn the_demos_policy_is_sound() {
 #[test]
 fn the_policy_that_init_writes_is_sound() {
     assert_eq!(read(include_str!("../init/policy.toml")).unwrap().services.len(), 1);
+}
+
+#[test]
+fn all_that_the_policy_of_init_shows_can_be_said() {
+    let shown = include_str!("../init/policy.toml").lines().map(|line| {
+        let line =
+            line.strip_prefix("# ").filter(|it| it.starts_with("[[") || it.contains(" = ")).unwrap_or(line);
+        if line.starts_with("Every") || line.starts_with("How much") { "" } else { line }
+    });
+    let policy = read(&shown.collect::<Vec<_>>().join("\n")).unwrap();
+    let held = &policy.services[0].allocations[0].terms;
+    assert_eq!((held.budgets.len(), held.ceiling), (1, TokensPerMinute::new(90_000)));
+    assert_eq!((policy.bursts.len(), policy.exceptions.len()), (1, 1));
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use weir_domain::amount::RequestsPerMinute;
 use weir_domain::burst::{Approval, Category, GrantedBurst};
 use weir_domain::ids::TeamId;
 use weir_domain::policy::{
@@ -85,7 +86,7 @@ fn file<'a, T: 'a>(
 
 fn pool(sheet: &mut Sheet, pool: &Pool) {
     sheet.block("pool").name("name", &pool.id).count("tokens_per_minute", pool.capacity.get());
-    sheet.some("requests_per_minute", pool.requests.map(|requests| requests.get()));
+    sheet.some("requests_per_minute", pool.requests.map(RequestsPerMinute::get));
     if pool.thresholds != Thresholds::default() {
         let Thresholds { critical_percent: critical, standard_percent: standard, batch_percent: batch } =
             pool.thresholds;

@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 
+use weir_domain::amount::{RequestsPerMinute, TokensPerMinute};
 use weir_domain::budget::{Budget, BudgetKind, BudgetLimit};
 use weir_domain::calendar::{Utc, Zone};
 use weir_domain::policy::{Allocation, Enforcement, FailureMode};
@@ -90,9 +91,9 @@ pub(super) fn allocation(sheet: &mut Sheet, held: &Allocation) {
     let terms = &held.terms;
     sheet.block("service.allocation").name("pool", &held.pool).count("baseline", terms.baseline.get());
     sheet.some("ceiling", (terms.ceiling != terms.baseline).then_some(terms.ceiling.get()));
-    sheet.some("lending", terms.lending.map(|lending| lending.get()));
+    sheet.some("lending", terms.lending.map(TokensPerMinute::get));
     sheet.count("request_max", terms.request_max.get());
-    sheet.some("requests_per_minute", terms.requests.map(|requests| requests.get()));
+    sheet.some("requests_per_minute", terms.requests.map(RequestsPerMinute::get));
     sheet.some("in_flight_max", terms.in_flight_max.map(u64::from));
     if let FailureMode::Open { tokens_per_outage } = terms.failure {
         let admitted = crate::output::grouped_by(tokens_per_outage.get(), '_');
