@@ -1,23 +1,32 @@
-//! Reserving, settling, releasing and headroom over the wire.
+//! Reserving, settling, releasing and extending over the wire.
 
 use std::time::Duration;
 
 use tonic::Code;
 use tonic_types::StatusExt;
+use weir_domain::desk::HOLD_LIFETIME;
 use weir_proto::codec::duration_from_wire;
+use weir_proto::governance::v1 as governance;
 use weir_proto::quota::v1::reserve_response::Decision;
-use weir_proto::quota::v1::{Limit, ReserveRequest};
+use weir_proto::quota::v1::{ExtendRequest, Limit, Refused, ReleaseRequest, ReserveRequest, SettleRequest};
 use weir_quota::replay_ledger;
 use weir_runtime::journal::SharedJournal;
 
 use crate::support::*;
+
+async fn refused(client: &mut Admission, request: ReserveRequest) -> Refused {
+    match decision(client, request).await {
+        Decision::Refused(refused) => refused,
+        Decision::Admitted(admitted) => panic!("{admitted:?}"),
+    }
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_500_concurrent_reservations_for_what_fits_100_exactly_100_are_admitted() {
     let service = Service::start().await.with_policy().await;
     let client = service.admission().await;
     let calls = (0..500).map(|number| {
-        let (mut client, request) = (client.clone(), reserve(&service.hold(number), 10));
+        let (mut client, request) = (client.clone(), reserve(&service.reservation(number), 10));
         async move { admitted(&mut client, request).await }
     });
     let outcomes = futures_util::future::join_all(calls).await;
@@ -31,18 +40,18 @@ async fn of_500_concurrent_reservations_for_what_fits_100_exactly_100_are_admitt
 async fn every_call_may_be_repeated_and_changes_nothing_more() {
     let service = Service::start().await.with_policy().await;
     let mut client = service.admission().await;
-    let (one, two) = (service.hold(1), service.hold(2));
+    let (one, two) = (service.admit(&mut client, 1, 400).await, service.admit(&mut client, 2, 100).await);
     for _ in 0..3 {
-        assert!(admitted(&mut client, reserve(&one, 400)).await);
-        assert!(admitted(&mut client, reserve(&two, 100)).await);
+        assert_eq!(service.admit(&mut client, 1, 400).await, one);
+        assert_eq!(service.admit(&mut client, 2, 100).await, two);
     }
     for first in [true, false, false] {
-        assert_eq!(client.settle(settle(&one, 150)).await.unwrap().into_inner().charged, first);
+        assert_eq!(charged(&mut client, settle(&one, 150)).await, first);
         assert_eq!(client.release(release(&two)).await.unwrap().into_inner().released, first);
     }
-    assert!(admitted(&mut client, reserve(&one, 400)).await, "a late retry is answered as before");
+    assert_eq!(service.admit(&mut client, 1, 400).await, one, "a late retry is answered as before");
     let headroom = service.headroom("chat").await;
-    assert_eq!((headroom.settled_total, headroom.held, headroom.holds), (150, 0, 0));
+    assert_eq!((headroom.settled_total, headroom.holds), (150, 0));
     assert_eq!(headroom.standing.unwrap().available, 850);
     service.stop().await;
 }
@@ -51,21 +60,16 @@ async fn every_call_may_be_repeated_and_changes_nothing_more() {
 async fn a_refusal_names_its_limit_and_the_very_instant_at_which_the_same_passes() {
     let service = Service::start().await.with_policy().await;
     let mut client = service.admission().await;
-    assert!(admitted(&mut client, reserve(&service.hold(1), 1_000)).await);
-    let Decision::Refused(refused) = decision(&mut client, reserve(&service.hold(2), 250)).await else {
-        panic!("nothing is left");
-    };
+    service.admit(&mut client, 1, 1_000).await;
+    let refused = refused(&mut client, reserve(&service.reservation(2), 250)).await;
     assert_eq!(refused.limit(), Limit::Baseline);
-    assert_eq!(
-        refused.message,
-        "250 tokens were asked and 0 are available at 6000 a minute; they pass in 2.500 s"
-    );
+    assert!(refused.message.contains("it passes in 2.500 s"), "{}", refused.message);
     let retry = duration_from_wire(refused.retry_after.as_ref().unwrap());
     assert_eq!(retry, Duration::from_millis(2_500));
     service.clock.advance(retry.saturating_sub(Duration::from_nanos(1)));
-    assert!(!admitted(&mut client, reserve(&service.hold(3), 250)).await);
+    assert!(!admitted(&mut client, reserve(&service.reservation(3), 250)).await);
     service.clock.advance(Duration::from_nanos(1));
-    assert!(admitted(&mut client, reserve(&service.hold(4), 250)).await);
+    assert!(admitted(&mut client, reserve(&service.reservation(4), 250)).await);
     service.stop().await;
 }
 
@@ -73,25 +77,65 @@ async fn a_refusal_names_its_limit_and_the_very_instant_at_which_the_same_passes
 async fn what_can_never_fit_is_told_so() {
     let service = Service::start().await.with_policy().await;
     let mut client = service.admission().await;
-    let mut limit = async |request| match decision(&mut client, request).await {
-        Decision::Refused(refused) => (refused.limit(), refused.retry_after),
-        Decision::Admitted(admitted) => panic!("{admitted:?}"),
-    };
-    let request = reserve(&service.hold(1), 1_001);
-    assert_eq!(limit(request.clone()).await, (Limit::RequestSize, None));
+    let request = reserve(&service.reservation(1), 1_001);
     let nobody = ReserveRequest { service: "nobody".into(), ..request.clone() };
-    assert_eq!(limit(nobody).await, (Limit::NoAllocation, None));
-    let nowhere = ReserveRequest { pool: "nowhere".into(), ..request };
-    assert_eq!(limit(nowhere).await, (Limit::NoAllocation, None));
+    let nowhere = ReserveRequest { pool: "nowhere".into(), ..request.clone() };
+    let cases =
+        [(request, Limit::RequestSize), (nobody, Limit::NoAllocation), (nowhere, Limit::NoAllocation)];
+    for (request, limit) in cases {
+        let refused = refused(&mut client, request).await;
+        assert_eq!((refused.limit(), refused.retry_after), (limit, None));
+    }
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_gateway_gave_up_holds_nothing_even_if_it_arrives_late() {
+    let service = Service::start().await.with_policy().await;
+    let mut client = service.admission().await;
+    let by_reservation = |number| ReleaseRequest {
+        reservation_id: service.reservation(number),
+        service: "chat".into(),
+        pool: "gpt".into(),
+        ..Default::default()
+    };
+    service.admit(&mut client, 1, 600).await;
+    for first in [true, false] {
+        assert_eq!(client.release(by_reservation(1)).await.unwrap().into_inner().released, first);
+    }
+    assert!(!client.release(by_reservation(2)).await.unwrap().into_inner().released, "it never arrived");
+    let late = refused(&mut client, reserve(&service.reservation(2), 600)).await;
+    assert_eq!(late.limit(), Limit::ReservationId);
+    let headroom = service.headroom("chat").await;
+    assert_eq!((headroom.holds, headroom.standing.unwrap().available), (0, 1_000));
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn a_hold_lives_as_long_as_it_is_extended_and_is_charged_however_late() {
+    let service = Service::start().await;
+    service.apply(policy_with(|allocation| allocation.in_flight_max = Some(1))).await;
+    let mut client = service.admission().await;
+    let hold = service.admit(&mut client, 1, 100).await;
+    let extend = ExtendRequest { hold_id: hold.clone(), service: "chat".into(), pool: "gpt".into() };
+    for number in 0..3 {
+        service.clock.advance(HOLD_LIFETIME.saturating_sub(Duration::from_secs(1)));
+        assert!(client.extend(extend.clone()).await.unwrap().into_inner().alive);
+        let full = refused(&mut client, reserve(&service.reservation(100 + number), 1)).await;
+        assert_eq!((full.limit(), full.retry_after), (Limit::InFlight, None));
+    }
+    service.clock.advance(HOLD_LIFETIME);
+    service.admit(&mut client, 200, 1).await;
+    assert!(charged(&mut client, settle(&hold, 70)).await, "nobody extended it, and it is charged all the same");
+    assert!(!client.extend(extend).await.unwrap().into_inner().alive, "it is settled");
+    assert_eq!(service.headroom("chat").await.settled_total, 70);
     service.stop().await;
 }
 
 #[tokio::test]
 async fn a_burst_starts_and_ends_on_time_with_nobody_calling() {
     let service = Service::start().await.with_policy().await;
-    let mut with_burst = policy();
-    with_burst.bursts = vec![burst(12_000, (100, 200))];
-    service.governance().await.apply_policy(apply(with_burst)).await.unwrap();
+    service.apply(governance::Policy { bursts: vec![burst(12_000, (100, 200))], ..policy() }).await;
     let rate = async || service.headroom("chat").await.standing.unwrap().rate_per_minute;
     assert_eq!(rate().await, 6_000);
     service.advance(100);
@@ -108,48 +152,127 @@ async fn a_burst_starts_and_ends_on_time_with_nobody_calling() {
 }
 
 #[tokio::test]
-async fn a_restart_finds_everything_as_it_was() {
-    let service = Service::start().await.with_policy().await;
+async fn shadow_mode_lets_pass_what_a_limit_would_refuse_and_says_which() {
+    let service = Service::start().await;
+    service.apply(policy_with(|allocation| allocation.shadow = true)).await;
     let mut client = service.admission().await;
-    for number in 0..20 {
-        let hold = service.hold(number);
-        assert!(admitted(&mut client, reserve(&hold, 50)).await);
-        match number % 4 {
-            0 => assert!(client.settle(settle(&hold, 80)).await.unwrap().into_inner().charged),
-            1 => assert!(client.settle(settle(&hold, 10)).await.unwrap().into_inner().charged),
-            2 => assert!(client.release(release(&hold)).await.unwrap().into_inner().released),
-            _ => {}
+    let shadowed = async |client: &mut Admission, number, tokens| {
+        match decision(client, reserve(&service.reservation(number), tokens)).await {
+            Decision::Admitted(admitted) => admitted.shadowed(),
+            Decision::Refused(refused) => panic!("{refused:?}"),
         }
-        service.clock.advance(Duration::from_millis(317));
-    }
-    let before = service.headroom("chat").await;
-    let service = service.restart().await;
-    assert_eq!(service.headroom("chat").await, before);
-    let mut client = service.admission().await;
-    assert!(!client.settle(settle(&old_hold(0), 80)).await.unwrap().into_inner().charged);
-    assert_eq!(service.headroom("chat").await, before);
+    };
+    assert_eq!(shadowed(&mut client, 1, 1_000).await, Limit::Unspecified);
+    assert_eq!(shadowed(&mut client, 2, 500).await, Limit::Baseline);
+    assert_eq!(shadowed(&mut client, 3, 1_001).await, Limit::RequestSize);
+    assert!(service.headroom("chat").await.shadow);
     service.stop().await;
 }
 
-/// The id that `hold(number)` gave when the test began.
-fn old_hold(number: u128) -> String {
-    let ms = u128::try_from(START_S * 1_000).unwrap();
-    weir_domain::ids::HoldId::new((ms << 80) | (7 << 76) | number).to_string()
+fn monthly(limit: governance::budget::Limit) -> governance::Budget {
+    governance::Budget {
+        id: "monthly".into(),
+        limit: Some(limit),
+        period: governance::Period::Month.into(),
+        zone: "Europe/Berlin".into(),
+        soft: false,
+        thresholds_percent: vec![50, 100],
+    }
+}
+
+#[tokio::test]
+async fn a_hard_budget_of_tokens_refuses_until_its_next_period() {
+    let service = Service::start().await;
+    let limit = governance::budget::Limit::Tokens(300);
+    service.apply(policy_with(|allocation| allocation.budgets = vec![monthly(limit)])).await;
+    let mut client = service.admission().await;
+    let hold = service.admit(&mut client, 1, 200).await;
+    assert!(charged(&mut client, settle(&hold, 250)).await);
+    let refused = refused(&mut client, reserve(&service.reservation(2), 60)).await;
+    assert_eq!((refused.limit(), refused.budget.as_str()), (Limit::Budget, "monthly"));
+    let budget = service.headroom("chat").await.budgets.remove(0);
+    assert_eq!((budget.limit, budget.used, budget.hard), (300, 250, true));
+    let retry = duration_from_wire(refused.retry_after.as_ref().unwrap());
+    service.clock.advance(retry);
+    service.admit(&mut client, 3, 60).await;
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn a_budget_of_money_counts_what_calls_cost_by_the_price_book() {
+    let service = Service::start().await;
+    // A token of input costs 2,500 nano-units, one from the cache 1,250, one of output 10,000.
+    let money = governance::MoneyLimit { nano: 10_000_000, currency: "USD".into() };
+    let limit = governance::budget::Limit::Money(money);
+    service.apply(policy_with(|allocation| allocation.budgets = vec![monthly(limit)])).await;
+    let mut client = service.admission().await;
+    let ask = ReserveRequest { model: "gpt-4o".into(), input: 600, ..reserve(&service.reservation(1), 900) };
+    let Decision::Admitted(admitted) = decision(&mut client, ask.clone()).await else { panic!("4.5 of 10 fit") };
+    let used = async || service.headroom("chat").await.budgets.remove(0).used;
+    assert!(used().await >= 600 * 2_500 + 300 * 10_000, "what it may cost at most is held");
+    let settle = SettleRequest {
+        model: "gpt-4o".into(),
+        input: 600,
+        input_cached: 200,
+        ..settle(&admitted.hold_id, 700)
+    };
+    assert!(charged(&mut client, settle).await);
+    service.clock.advance(Duration::from_secs(2));
+    assert_eq!(used().await, 400 * 2_500 + 200 * 1_250 + 100 * 10_000, "and what it has cost is used");
+    let dear = ReserveRequest { reservation_id: service.reservation(2), model: String::new(), input: 0, ..ask };
+    let refused = refused(&mut client, dear).await;
+    assert_eq!(refused.limit(), Limit::Budget, "nobody knows that it would be less: {refused:?}");
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn headroom_explains_itself() {
+    let service = Service::start().await;
+    let with_all = governance::Policy {
+        bursts: vec![burst(12_000, (100, 200))],
+        ..policy_with(|allocation| {
+            allocation.ceiling_per_minute = 12_000;
+            allocation.requests_per_minute = Some(600);
+            allocation.in_flight_max = Some(9);
+            allocation.open_tokens_per_outage = 5_000;
+            allocation.budgets = vec![monthly(governance::budget::Limit::Tokens(1_000_000))];
+        })
+    };
+    service.apply(with_all).await;
+    let mut client = service.admission().await;
+    let hold = service.admit(&mut client, 1, 1_000).await;
+    assert!(charged(&mut client, settle(&hold, 1_000)).await);
+    service.admit(&mut client, 2, 600).await;
+    let headroom = service.headroom_for("chat", 900).await;
+    assert_eq!((headroom.settled_total, headroom.holds, headroom.ceiling_per_minute), (1_000, 1, 12_000));
+    assert_eq!((headroom.requests_per_minute, headroom.in_flight_max), (Some(600), Some(9)));
+    assert_eq!(headroom.requests_available, Some(98), "ten seconds of them, less two");
+    assert_eq!(headroom.open_tokens_per_outage, 5_000);
+    assert!(headroom.borrowed >= 600, "{headroom:?}");
+    let next = headroom.next_change.unwrap();
+    assert_eq!((next.at, next.what.as_str()), (Some(s(100)), "burst launch starts"));
+    assert_eq!(headroom.budgets[0].id, "monthly");
+    assert!(!headroom.summary.is_empty());
+    let prospect = headroom.prospect.unwrap();
+    let told = refused(&mut client, reserve(&service.reservation(3), 900)).await;
+    assert_eq!((prospect.tokens, prospect.refused), (900, Some(told)), "the same that a reservation is told");
+    assert_eq!(service.headroom_for("chat", 1).await.prospect.unwrap().refused, None);
+    service.stop().await;
 }
 
 #[tokio::test]
 async fn the_journal_alone_tells_what_every_service_used() {
     let service = Service::start().await.with_policy().await;
     let mut client = service.admission().await;
-    assert!(admitted(&mut client, reserve(&service.hold(1), 400)).await);
-    client.settle(settle(&service.hold(1), 450)).await.unwrap();
-    client.settle(settle(&service.hold(2), 25)).await.unwrap();
-    assert!(admitted(&mut client, reserve(&service.hold(3), 100)).await);
+    let hold = service.admit(&mut client, 1, 400).await;
+    assert!(charged(&mut client, settle(&hold, 450)).await);
+    service.admit(&mut client, 3, 100).await;
     let journal: SharedJournal = service.journal.clone();
     let totals = replay_ledger(&journal).await.unwrap();
     assert_eq!(totals.len(), 1);
     let chat = totals[&("chat".parse().unwrap(), "gpt".parse().unwrap())];
-    assert_eq!((chat.settled.get(), chat.held.get(), chat.overdrawn.get()), (475, 100, 75));
+    assert_eq!((chat.settled.get(), chat.overdrawn.get()), (450, 50));
+    assert!(chat.outstanding.get() >= 100);
     service.stop().await;
 }
 
@@ -157,7 +280,7 @@ async fn the_journal_alone_tells_what_every_service_used() {
 async fn bad_input_names_its_field() {
     let service = Service::start().await.with_policy().await;
     let mut client = service.admission().await;
-    let good = reserve(&service.hold(1), 1);
+    let good = reserve(&service.reservation(1), 1);
     let version_4 = "0193456789ab4def8123456789abcdef".to_owned();
     let cases = [
         ("reservation_id", ReserveRequest { reservation_id: "x".into(), ..good.clone() }),
@@ -172,8 +295,10 @@ async fn bad_input_names_its_field() {
         let violations = status.get_details_bad_request().unwrap().field_violations;
         assert_eq!(violations[0].field, field);
     }
+    let neither = client.release(release("")).await.unwrap_err();
+    assert_eq!(neither.get_details_bad_request().unwrap().field_violations[0].field, "hold_id");
     service.advance(3_600);
-    let stale = client.reserve(good).await.unwrap_err();
-    assert_eq!(stale.get_details_bad_request().unwrap().field_violations[0].field, "reservation_id");
+    let stale = refused(&mut client, good).await;
+    assert_eq!((stale.limit(), stale.retry_after), (Limit::ReservationId, None), "another id helps, no time does");
     service.stop().await;
 }

@@ -2,6 +2,13 @@
 #![cfg(test)]
 
 mod admission;
+mod auth;
+mod bursts;
 mod faults;
 mod governance;
+mod people;
+mod restart;
+mod roles;
+mod secured;
+mod session;
 mod support;

@@ -1,10 +1,12 @@
 //! A quota service under test, and the words to talk to it.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tonic::metadata::MetadataValue;
@@ -12,7 +14,7 @@ use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
 use tonic::{Request, Status};
-use weir_domain::ids::HoldId;
+use weir_domain::ids::ReservationId;
 use weir_domain::time::Timestamp;
 use weir_proto::codec::timestamp_to_wire;
 use weir_proto::governance::v1 as governance;
@@ -45,49 +47,92 @@ impl Interceptor for Bearer {
 pub(crate) type Admission = AdmissionServiceClient<InterceptedService<Channel, Bearer>>;
 pub(crate) type Governance = GovernanceServiceClient<InterceptedService<Channel, Bearer>>;
 
-/// A running service.
+/// What a service is started with.
+#[derive(Clone)]
+pub(crate) struct Setup {
+    pub(crate) journal: Arc<MemoryJournal>,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) config: Config,
+    /// Where snapshots go, if anywhere.
+    pub(crate) data_dir: Option<PathBuf>,
+}
+
+impl Default for Setup {
+    /// An empty journal, and no snapshots.
+    fn default() -> Self {
+        Self {
+            journal: Arc::new(MemoryJournal::new()),
+            clock: Arc::new(ManualClock::new(Timestamp::from_secs(START_S))),
+            config: Config::default(),
+            data_dir: None,
+        }
+    }
+}
+
+/// A running service, in a runtime of its own, so that it can be killed.
 pub(crate) struct Service {
+    pub(crate) setup: Setup,
     pub(crate) journal: Arc<MemoryJournal>,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) health: Health,
     pub(crate) address: SocketAddr,
     shutdown: CancellationToken,
+    runtime: Runtime,
     task: JoinHandle<Result<(), weir_quota::Error>>,
 }
 
 impl Service {
     /// A service on an empty journal.
     pub(crate) async fn start() -> Self {
-        let clock = Arc::new(ManualClock::new(Timestamp::from_secs(START_S)));
-        Self::start_on(Arc::new(MemoryJournal::new()), clock).await
+        Self::start_with(Setup::default()).await
     }
 
-    pub(crate) async fn start_on(journal: Arc<MemoryJournal>, clock: Arc<ManualClock>) -> Self {
+    pub(crate) async fn start_with(setup: Setup) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
+        let listener = listener.into_std().unwrap();
         let (shutdown, health) = (CancellationToken::new(), Health::default());
-        let ports = Ports {
-            clock: clock.clone(),
-            journal: journal.clone(),
-            health: health.clone(),
-            listener,
-            token: Some(TOKEN.to_owned().into()),
-        };
-        #[expect(clippy::disallowed_methods, reason = "the test waits for it in `stop`")]
-        let task = tokio::spawn(weir_quota::run(Config::default(), ports, shutdown.clone()));
-        Self { journal, clock, health, address, shutdown, task }
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let (given, stop, told) = (setup.clone(), shutdown.clone(), health.clone());
+        let task = runtime.spawn(async move {
+            let ports = Ports {
+                clock: given.clock,
+                journal: given.journal,
+                health: told,
+                listener: TcpListener::from_std(listener).unwrap(),
+                token: Some(TOKEN.to_owned().into()),
+                data_dir: given.data_dir,
+            };
+            weir_quota::run(given.config, ports, stop).await
+        });
+        let (journal, clock) = (setup.journal.clone(), setup.clock.clone());
+        Self { setup, journal, clock, health, address, shutdown, runtime, task }
     }
 
     /// Ends it and starts it again on the same journal.
     pub(crate) async fn restart(self) -> Self {
-        let (journal, clock) = (self.journal.clone(), self.clock.clone());
+        let setup = self.setup.clone();
         self.stop().await;
-        Self::start_on(journal, clock).await
+        Self::start_with(setup).await
+    }
+
+    /// Kills it and starts it again on the same journal.
+    pub(crate) async fn crash(self) -> Self {
+        Self::start_with(self.kill().await).await
+    }
+
+    /// Kills it, and waits until nothing of it runs. What it was started with.
+    pub(crate) async fn kill(self) -> Setup {
+        let runtime = self.runtime;
+        let killed = tokio::task::spawn_blocking(move || runtime.shutdown_timeout(Duration::from_secs(10)));
+        killed.await.unwrap();
+        self.setup
     }
 
     pub(crate) async fn stop(self) {
         self.shutdown.cancel();
         self.task.await.unwrap().unwrap();
+        self.runtime.shutdown_background();
     }
 
     async fn channel(&self) -> Channel {
@@ -106,10 +151,22 @@ impl Service {
         GovernanceServiceClient::with_interceptor(self.channel().await, Bearer(token))
     }
 
-    /// An id minted now by the service's clock.
-    pub(crate) fn hold(&self, number: u128) -> String {
+    /// A reservation's id minted now by the service's clock.
+    pub(crate) fn reservation(&self, number: u128) -> String {
+        self.reservation_id(number).to_string()
+    }
+
+    pub(crate) fn reservation_id(&self, number: u128) -> ReservationId {
         let ms = u128::try_from(self.clock.now().as_millis()).unwrap();
-        HoldId::new((ms << 80) | (7 << 76) | number).to_string()
+        ReservationId::new((ms << 80) | (7 << 76) | number)
+    }
+
+    /// Admits a request of `chat` that must pass. Its hold.
+    pub(crate) async fn admit(&self, client: &mut Admission, number: u128, tokens: u64) -> String {
+        match decision(client, reserve(&self.reservation(number), tokens)).await {
+            Decision::Admitted(admitted) => admitted.hold_id,
+            Decision::Refused(refused) => panic!("{refused:?}"),
+        }
     }
 
     pub(crate) fn advance(&self, secs: u64) {
@@ -128,12 +185,21 @@ impl Service {
 
     /// Makes the sample policy so.
     pub(crate) async fn with_policy(self) -> Self {
-        self.governance().await.apply_policy(apply(policy())).await.unwrap();
+        self.apply(policy()).await;
         self
     }
 
+    pub(crate) async fn apply(&self, policy: governance::Policy) {
+        self.governance().await.apply_policy(apply(policy)).await.unwrap();
+    }
+
     pub(crate) async fn headroom(&self, service: &str) -> Headroom {
-        let request = quota::GetHeadroomRequest { service: service.into(), pool: "gpt".into() };
+        self.headroom_for(service, 0).await
+    }
+
+    /// The headroom of a service, and what would be said to a request of so many tokens.
+    pub(crate) async fn headroom_for(&self, service: &str, tokens: u64) -> Headroom {
+        let request = quota::GetHeadroomRequest { service: service.into(), pool: "gpt".into(), tokens };
         let reply = self.admission().await.get_headroom(request).await.unwrap().into_inner();
         reply.allocations.into_iter().next().unwrap()
     }
@@ -155,17 +221,29 @@ pub(crate) fn policy() -> governance::Policy {
             capacity_per_minute: 60_000,
             models: vec![model],
             deployments: vec![deployment],
+            ..Default::default()
         }],
-        teams: vec![governance::Team { id: "web".into(), title: "Web".into() }],
+        teams: vec![governance::Team { id: "web".into(), title: "Web".into(), contact: String::new() }],
         services: vec![service("chat", 6_000, 1_000)],
-        bursts: vec![],
         prices: vec![price()],
+        ..Default::default()
     }
 }
 
+/// The sample policy with the allocation of `chat` changed.
+pub(crate) fn policy_with(change: impl FnOnce(&mut governance::Allocation)) -> governance::Policy {
+    let mut policy = policy();
+    change(&mut policy.services[0].allocations[0]);
+    policy
+}
+
 pub(crate) fn service(name: &str, baseline: u64, request_max: u64) -> governance::Service {
-    let allocation =
-        governance::Allocation { pool: "gpt".into(), baseline_per_minute: baseline, request_max };
+    let allocation = governance::Allocation {
+        pool: "gpt".into(),
+        baseline_per_minute: baseline,
+        request_max,
+        ..Default::default()
+    };
     governance::Service {
         id: name.into(),
         team: "web".into(),
@@ -173,6 +251,7 @@ pub(crate) fn service(name: &str, baseline: u64, request_max: u64) -> governance
         use_case: "support".into(),
         when_throttled: "waits".into(),
         allocations: vec![allocation],
+        ..Default::default()
     }
 }
 
@@ -186,6 +265,8 @@ pub(crate) fn burst(extra: u64, (start, end): (i64, i64)) -> governance::Burst {
         end: Some(s(end)),
         reason: "launch".into(),
         approved_by: "grace".into(),
+        requester: "ada".into(),
+        ..Default::default()
     }
 }
 
@@ -201,7 +282,12 @@ fn price() -> governance::Price {
 }
 
 pub(crate) fn apply(policy: governance::Policy) -> governance::ApplyPolicyRequest {
-    governance::ApplyPolicyRequest { author: "ada".into(), reason: "test".into(), policy: Some(policy) }
+    governance::ApplyPolicyRequest {
+        author: "ada".into(),
+        reason: "test".into(),
+        policy: Some(policy),
+        ..Default::default()
+    }
 }
 
 pub(crate) fn key(id: &str, secret: u8) -> governance::CreateCallerKeyRequest {
@@ -209,21 +295,43 @@ pub(crate) fn key(id: &str, secret: u8) -> governance::CreateCallerKeyRequest {
         id: id.into(),
         sha256: vec![secret; 32],
         service: "chat".into(),
-        expires: None,
+        ..Default::default()
     };
     governance::CreateCallerKeyRequest { author: "ada".into(), reason: "test".into(), key: Some(key) }
 }
 
-pub(crate) fn reserve(hold: &str, tokens: u64) -> quota::ReserveRequest {
-    quota::ReserveRequest { reservation_id: hold.into(), service: "chat".into(), pool: "gpt".into(), tokens }
+pub(crate) fn reserve(reservation: &str, tokens: u64) -> quota::ReserveRequest {
+    quota::ReserveRequest {
+        reservation_id: reservation.into(),
+        service: "chat".into(),
+        pool: "gpt".into(),
+        tokens,
+        ..Default::default()
+    }
 }
 
 pub(crate) fn settle(hold: &str, used: u64) -> quota::SettleRequest {
-    quota::SettleRequest { hold_id: hold.into(), service: "chat".into(), pool: "gpt".into(), used }
+    quota::SettleRequest {
+        hold_id: hold.into(),
+        service: "chat".into(),
+        pool: "gpt".into(),
+        used,
+        ..Default::default()
+    }
 }
 
 pub(crate) fn release(hold: &str) -> quota::ReleaseRequest {
-    quota::ReleaseRequest { hold_id: hold.into(), service: "chat".into(), pool: "gpt".into() }
+    quota::ReleaseRequest {
+        hold_id: hold.into(),
+        service: "chat".into(),
+        pool: "gpt".into(),
+        ..Default::default()
+    }
+}
+
+/// Whether a settle was charged now.
+pub(crate) async fn charged(client: &mut Admission, request: quota::SettleRequest) -> bool {
+    client.settle(request).await.unwrap().into_inner().charged
 }
 
 /// The decision of a reservation.
@@ -234,3 +342,17 @@ pub(crate) async fn decision(client: &mut Admission, request: quota::ReserveRequ
 pub(crate) async fn admitted(client: &mut Admission, request: quota::ReserveRequest) -> bool {
     matches!(decision(client, request).await, Decision::Admitted(_))
 }
+
+/// Asks until there is a decision, as a gateway does; other statuses are failures.
+macro_rules! until_decided {
+    ($call:expr) => {
+        loop {
+            match $call.await {
+                Ok(response) => break response.into_inner(),
+                Err(status) => assert_eq!(status.code(), tonic::Code::Unavailable, "{status}"),
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+}
+pub(crate) use until_decided;

@@ -1,0 +1,127 @@
+//! Slices that a node hands out on its own: drawn, handed out, settled, returned, lapsed.
+
+use bytes::Bytes;
+use weir_domain::amount::Tokens;
+use weir_domain::desk::NODE_SLICE_LIFETIME;
+use weir_domain::ids::{HoldId, SliceId};
+use weir_proto::quota::v1::{Limit, SessionBatch, SessionDraw, SessionDrawn, SessionReturn};
+
+use super::world::{Session, settle_in};
+use crate::support::*;
+
+impl Session {
+    async fn draw(&mut self, need: u64, ahead: u64, instead_of: Option<SessionReturn>) -> SessionDrawn {
+        let draw = vec![SessionDraw { account: 0, need, ahead, instead_of }];
+        self.send(SessionBatch { batch: 2, draw, ..Default::default() }).await;
+        self.answers().await.draw.remove(0)
+    }
+
+    async fn give_back(&mut self, back: SessionReturn) {
+        self.send(SessionBatch { batch: 3, r#return: vec![back], ..Default::default() }).await;
+        assert_eq!(self.answers().await.undecided, "");
+    }
+
+    async fn settle(&mut self, hold: &Bytes, used: u64) -> bool {
+        self.send(SessionBatch { batch: 4, settle: vec![settle_in(hold, used)], ..Default::default() }).await;
+        self.answers().await.settle.remove(0)
+    }
+}
+
+/// A hold that the node hands out from a slice.
+fn hand_out(slice: u64, number: u32, tokens: u64) -> Bytes {
+    let hold = HoldId::try_pack(SliceId::new(slice), number, Tokens::new(tokens)).unwrap();
+    hold.as_u128().to_be_bytes().to_vec().into()
+}
+
+const fn rest(slice: u64, free: u64, holds: u32) -> SessionReturn {
+    SessionReturn { account: 0, slice, free, holds }
+}
+
+async fn available(service: &Service) -> u64 {
+    service.headroom("chat").await.standing.unwrap().available
+}
+
+#[tokio::test]
+async fn a_slice_is_handed_out_settled_and_returned_to_the_token() {
+    let service = Service::start().await.with_policy().await;
+    let (mut session, _) = Session::open(&service, vec![]).await;
+    let drawn = session.draw(200, 100, None).await;
+    assert_eq!((drawn.tokens, drawn.refused), (300, None));
+    assert_eq!(available(&service).await, 700);
+    let (one, two) = (hand_out(drawn.slice, 0, 120), hand_out(drawn.slice, 1, 80));
+    assert!(session.settle(&one, 70).await);
+    session.give_back(rest(drawn.slice, 100, 2)).await;
+    assert_eq!(available(&service).await, 1_000 - 70 - 80, "all but what was used or is held");
+    assert!(session.settle(&two, 90).await);
+    for hold in [&one, &two] {
+        assert!(!session.settle(hold, 1_000).await, "each is charged once");
+    }
+    let headroom = service.headroom("chat").await;
+    assert_eq!((headroom.settled_total, headroom.held), (160, 0));
+    assert_eq!(headroom.standing.unwrap().available, 840);
+    session.end().await;
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn near_the_limit_a_slice_shrinks_to_the_need_and_then_is_refused() {
+    let service = Service::start().await.with_policy().await;
+    let (mut session, _) = Session::open(&service, vec![]).await;
+    let first = session.draw(900, 500, None).await;
+    assert_eq!(first.tokens, 925, "a quarter of what is left beyond the need");
+    let refused = session.draw(200, 0, None).await;
+    assert_eq!((refused.slice, refused.tokens), (0, 0));
+    assert_eq!(refused.refused.unwrap().limit(), Limit::Baseline);
+    let instead = session.draw(200, 0, Some(rest(first.slice, 925, 0))).await;
+    assert_eq!((instead.tokens, instead.refused), (200, None), "what the node had went back first");
+    session.end().await;
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn a_slice_that_a_node_does_not_return_lapses_and_is_charged_no_more_than_once() {
+    let service = Service::start().await.with_policy().await;
+    let (mut session, _) = Session::open(&service, vec![]).await;
+    let drawn = session.draw(300, 0, None).await;
+    let hold = hand_out(drawn.slice, 0, 100);
+    session.end().await;
+    service.clock.advance(NODE_SLICE_LIFETIME);
+    let (mut session, _) = Session::open(&service, vec![]).await;
+    let before = available(&service).await;
+    session.give_back(rest(drawn.slice, 200, 1)).await;
+    assert_eq!(available(&service).await, before, "it counts as spent: the return came too late");
+    assert!(session.settle(&hold, 60).await);
+    assert!(!session.settle(&hold, 60).await);
+    assert_eq!(service.headroom("chat").await.settled_total, 60);
+    session.end().await;
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn a_slice_outlives_the_quota_service_that_gave_it() {
+    let service = Service::start().await.with_policy().await;
+    let (mut session, _) = Session::open(&service, vec![]).await;
+    let drawn = session.draw(300, 0, None).await;
+    let service = service.crash().await;
+    assert_eq!(available(&service).await, 700);
+    let (mut session, _) = Session::open(&service, vec![]).await;
+    assert!(session.settle(&hand_out(drawn.slice, 0, 100), 100).await);
+    session.give_back(rest(drawn.slice, 200, 1)).await;
+    assert_eq!(available(&service).await, 900);
+    session.end().await;
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn nobody_returns_the_slice_of_another() {
+    let service = Service::start().await.with_policy().await;
+    let (mut owner, _) = Session::open(&service, vec![]).await;
+    let (mut other, _) = Session::open_as(&service, "gateway-2", vec![]).await;
+    let drawn = owner.draw(300, 0, None).await;
+    other.give_back(rest(drawn.slice, 300, 0)).await;
+    assert_eq!(available(&service).await, 700);
+    for session in [owner, other] {
+        session.end().await;
+    }
+    service.stop().await;
+}
