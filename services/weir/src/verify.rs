@@ -10,7 +10,6 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use weir_domain::amount::Tokens;
-use weir_domain::ids::HoldId;
 use weir_domain::tally::{UsageSum, UsageTally};
 use weir_proto::record::Topic;
 
@@ -18,7 +17,7 @@ use crate::config::Config;
 use crate::output;
 use crate::records::Records;
 use crate::topic_reader::TopicReader;
-use books::{Charge, Settled, Usage};
+use books::{Charge, Key, Settled, Usage};
 
 /// The exit code if the journal or the tables cannot be read.
 const CANNOT_KNOW: u8 = 2;
@@ -87,14 +86,14 @@ async fn compare(records: &Records, wait: Duration) -> anyhow::Result<Verdict> {
 
 /// Holds whose usage is not charged as it was used, and charges without usage.
 fn ledger_differences(
-    journal: &HashMap<HoldId, Charge>,
-    ledger: &HashMap<HoldId, Charge>,
-    journal_later: &HashMap<HoldId, Charge>,
+    journal: &HashMap<Key, Charge>,
+    ledger: &HashMap<Key, Charge>,
+    journal_later: &HashMap<Key, Charge>,
 ) -> Vec<String> {
     let mut found = Vec::new();
-    for (hold, used) in journal {
-        let Charge { service, pool, tokens } = used;
-        match ledger.get(hold) {
+    for (key, used) in journal {
+        let (Charge { service, pool, tokens }, hold) = (used, key.1);
+        match ledger.get(key) {
             Some(charged) if charged == used => {}
             Some(charged) => found.push(format!(
                 "hold {hold} of {service} in {pool}: the journal says {tokens} tokens, the ledger {}",
@@ -107,8 +106,8 @@ fn ledger_differences(
     }
     // What was held for a call that was never made is settled with nothing, and has no usage.
     let charged = ledger.iter().filter(|(_, charged)| charged.tokens > Tokens::ZERO);
-    for (hold, charged) in charged.filter(|(hold, _)| !journal_later.contains_key(hold)) {
-        let Charge { service, pool, tokens } = charged;
+    for (key, charged) in charged.filter(|(key, _)| !journal_later.contains_key(key)) {
+        let (Charge { service, pool, tokens }, hold) = (charged, key.1);
         found.push(format!(
             "hold {hold} of {service} in {pool}: charged {tokens} tokens without a usage event"
         ));
@@ -148,7 +147,7 @@ fn shortened(mut lines: Vec<String>) -> Vec<String> {
 
 fn summary(
     journal: &UsageTally,
-    holds: &HashMap<HoldId, Charge>,
+    holds: &HashMap<Key, Charge>,
     settled: &Settled,
     tables: &UsageTally,
 ) -> Vec<String> {
@@ -171,15 +170,16 @@ fn summary(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use weir_domain::ids::{PoolId, ServiceId};
+    use weir_domain::ids::{HoldId, PoolId, ServiceId};
 
-    fn charges(of: &[(u128, u64)]) -> HashMap<HoldId, Charge> {
+    fn charges(of: &[(u128, u64)]) -> HashMap<Key, Charge> {
         let charge = |tokens| Charge {
             service: ServiceId::try_new("chat").unwrap(),
             pool: PoolId::try_new("pool").unwrap(),
             tokens: Tokens::new(tokens),
         };
-        of.iter().map(|(hold, tokens)| (HoldId::new(*hold), charge(*tokens))).collect()
+        let key = |hold| (charge(0).pool, HoldId::new(hold));
+        of.iter().map(|(hold, tokens)| (key(*hold), charge(*tokens))).collect()
     }
 
     #[test]

@@ -13,6 +13,9 @@ use weir_runtime::journal::StoredRecord;
 
 use crate::topic_reader::Book;
 
+/// A hold: its id is told apart within its pool only.
+pub(super) type Key = (PoolId, HoldId);
+
 /// What one hold was charged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Charge {
@@ -26,14 +29,14 @@ pub(super) struct Charge {
 pub(super) struct Usage {
     seen: HashSet<(NodeId, EventId)>,
     pub(super) tally: UsageTally,
-    pub(super) charges: HashMap<HoldId, Charge>,
+    pub(super) charges: HashMap<Key, Charge>,
     pub(super) duplicates: u64,
 }
 
 /// What the ledger has settled, by hold.
 #[derive(Default)]
 pub(super) struct Settled {
-    pub(super) charges: HashMap<HoldId, Charge>,
+    pub(super) charges: HashMap<Key, Charge>,
 }
 
 impl Book for Usage {
@@ -55,7 +58,8 @@ impl Usage {
         }
         self.tally.add(event);
         let (service, pool) = (event.service.clone(), event.pool.clone());
-        self.charges.insert(event.hold, Charge { service, pool, tokens: event.usage.total() });
+        let charge = Charge { service, pool: pool.clone(), tokens: event.usage.total() };
+        self.charges.insert((pool, event.hold), charge);
     }
 }
 
@@ -76,8 +80,8 @@ impl Book for Settled {
 impl Settled {
     /// A hold is charged once; if it were charged again, both would count, and differ from what was used.
     fn add(&mut self, hold: HoldId, charge: Charge) {
-        let tokens = charge.tokens;
-        self.charges.entry(hold).and_modify(|charged| charged.tokens += tokens).or_insert(charge);
+        let (key, tokens) = ((charge.pool.clone(), hold), charge.tokens);
+        self.charges.entry(key).and_modify(|charged| charged.tokens += tokens).or_insert(charge);
     }
 }
 
@@ -86,15 +90,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_hold_that_is_charged_twice_is_charged_too_much() {
+    fn a_hold_that_is_charged_twice_is_charged_too_much_and_another_pools_is_another() {
+        let pool = |name: &str| PoolId::try_new(name).unwrap();
         let charge = Charge {
             service: ServiceId::try_new("chat").unwrap(),
-            pool: PoolId::try_new("gpt").unwrap(),
+            pool: pool("gpt"),
             tokens: Tokens::new(10),
         };
         let mut settled = Settled::default();
         settled.add(HoldId::new(1), charge.clone());
+        settled.add(HoldId::new(1), Charge { pool: pool("embeddings"), ..charge.clone() });
         settled.add(HoldId::new(1), charge);
-        assert_eq!(settled.charges[&HoldId::new(1)].tokens, Tokens::new(20));
+        assert_eq!(settled.charges[&(pool("gpt"), HoldId::new(1))].tokens, Tokens::new(20));
+        assert_eq!(settled.charges[&(pool("embeddings"), HoldId::new(1))].tokens, Tokens::new(10));
     }
 }
