@@ -80,11 +80,17 @@ pub(crate) async fn furnish_quota(
     quota: &mut Quota,
     config: &Config,
 ) -> anyhow::Result<BTreeMap<String, String>> {
-    let wanted = waiting_burst(SystemClock.now())?;
-    if !bursts::any(quota, &wanted.id).await? {
-        bursts::request(quota, &wanted).await?;
-    }
+    ask_for_burst(quota, SystemClock.now()).await?;
     keys(quota, &config.data.dir).await
+}
+
+/// Asks for the burst, unless it was asked for before, on whatever day. Whether it did.
+pub(crate) async fn ask_for_burst(quota: &mut Quota, now: Timestamp) -> anyhow::Result<bool> {
+    let wanted = waiting_burst(now)?;
+    if bursts::any(quota, &wanted.id).await? {
+        return Ok(false);
+    }
+    Ok(bursts::request(quota, &wanted).await?.changed)
 }
 
 /// A burst in three days, that somebody at the keyboard may approve or deny.

@@ -47,7 +47,9 @@ fn text(service: &ServiceId, headroom: &Headroom, now: Timestamp) -> String {
     for budget in &headroom.budgets {
         sheet.line(&format!("budget {}", budget.id), &budget_text(budget, now));
     }
-    sheet.line("held", &format!("{} tokens by {} requests", grouped(headroom.held), grouped(headroom.holds)));
+    let requests = if headroom.holds == 1 { "request" } else { "requests" };
+    let (held, holds) = (grouped(headroom.held), grouped(headroom.holds));
+    sheet.line("held", &format!("{held} tokens by {holds} {requests}"));
     sheet.line("settled so far", &format!("{} tokens", grouped(headroom.settled_total)));
     sheet.line("quota is away", &outage(headroom.open_tokens_per_outage));
     if headroom.shadow {

@@ -25,6 +25,8 @@ mod records;
 mod report;
 mod roles;
 mod secret_text;
+#[cfg(test)]
+mod served;
 mod stages;
 mod token;
 mod topic_reader;

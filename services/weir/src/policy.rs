@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use tonic::Status;
 use tonic_types::StatusExt;
+use weir_domain::policy::Policy;
 use weir_proto::codec;
 use weir_proto::governance::v1::{ApplyPolicyRequest, ExportPolicyRequest};
 
@@ -21,7 +22,7 @@ pub(crate) struct Diff {
     /// One line for each thing.
     pub(crate) changes: Vec<String>,
     /// What is not wrong and may still surprise.
-    pub(crate) warnings: Vec<Finding>,
+    warnings: Vec<Finding>,
 }
 
 /// Says what a folder would change.
@@ -29,6 +30,7 @@ pub(crate) async fn plan(config: &Config, dir: &Path, detailed: bool) -> anyhow:
     let (files, mut quota) = open(config, dir).await?;
     let diff = dry_run(&mut quota, &files).await?;
     show(&diff);
+    warn(&diff);
     match diff.changes.len() {
         0 => output::line("no change: the policy is so already"),
         1 => output::line(&format!("\n1 change; `weir apply -f {}` makes it", dir.display())),
@@ -45,6 +47,9 @@ pub(crate) async fn run_apply(config: &Config, dir: &Path, reason: String) -> an
     let from = commit.as_ref().map_or_else(String::new, |commit| format!(", from commit {commit}"));
     let diff = apply(&mut quota, &files, reason, commit).await?;
     show(&diff);
+    if !diff.changes.is_empty() {
+        warn(&diff);
+    }
     match diff.changes.len() {
         0 => output::line("no change: the policy is so already"),
         1 => output::line(&format!("\n1 change made{from}")),
@@ -55,10 +60,7 @@ pub(crate) async fn run_apply(config: &Config, dir: &Path, reason: String) -> an
 
 /// Writes the policy as it stands: to a folder, or all of it to stdout.
 pub(crate) async fn export(config: &Config, dir: Option<&Path>) -> anyhow::Result<()> {
-    let mut quota = client::connect(config).await?;
-    let reply = quota.governance.export_policy(ExportPolicyRequest {}).await;
-    let reply = reply.map_err(|status| client::said(&status))?.into_inner();
-    let policy = codec::policy_from_wire(&reply.policy.unwrap_or_default())?;
+    let policy = current(&mut client::connect(config).await?).await?;
     let Some(dir) = dir else {
         output::raw(&policy_files::one_file(&policy));
         return Ok(());
@@ -71,6 +73,13 @@ pub(crate) async fn export(config: &Config, dir: Option<&Path>) -> anyhow::Resul
         output::line(&format!("wrote {}", path.display()));
     }
     Ok(())
+}
+
+/// The policy as it stands.
+pub(crate) async fn current(quota: &mut Quota) -> anyhow::Result<Policy> {
+    let reply = quota.governance.export_policy(ExportPolicyRequest {}).await;
+    let reply = reply.map_err(|status| client::said(&status))?.into_inner();
+    Ok(codec::policy_from_wire(&reply.policy.unwrap_or_default())?)
 }
 
 /// Reads a folder and finds the quota service. Where that cannot be asked, what the files alone show is told first.
@@ -89,7 +98,7 @@ async fn open(config: &Config, dir: &Path) -> anyhow::Result<(PolicyFiles, Quota
 }
 
 /// Says what files would change. What is wrong is told with file and line.
-async fn dry_run(quota: &mut Quota, files: &PolicyFiles) -> anyhow::Result<Diff> {
+pub(crate) async fn dry_run(quota: &mut Quota, files: &PolicyFiles) -> anyhow::Result<Diff> {
     ask(quota, files, ApplyPolicyRequest { reason: "weir plan".to_owned(), dry_run: true, ..request() }).await
 }
 
@@ -141,6 +150,10 @@ fn show(diff: &Diff) {
     for change in &diff.changes {
         output::line(change);
     }
+}
+
+/// Tells what may surprise, beside what a command gives back.
+pub(crate) fn warn(diff: &Diff) {
     for warning in &diff.warnings {
         output::note(&format!("warning: {warning}"));
     }

@@ -97,9 +97,9 @@ async fn serve(
     let mut quota = client::connect_to(&url, &node.config().client, secret).await?;
     let commit = if with_demo { None } else { checkout::commit(&node.config().policy.dir) };
     let diff = policy::apply(&mut quota, files, "weir up".to_owned(), commit).await?;
-    tracing::info!(changes = diff.changes.len(), warnings = diff.warnings.len(), "policy applied");
-    if !with_demo {
-        diff.warnings.iter().for_each(|warning| output::note(&format!("warning: {warning}")));
+    tracing::info!(changes = diff.changes.len(), "policy applied");
+    if !with_demo && !diff.changes.is_empty() {
+        policy::warn(&diff);
     }
     ready(node, &ended, &[]).await?;
     let demo_keys =

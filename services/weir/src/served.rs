@@ -1,0 +1,188 @@
+//! The command line's side against a real quota service, over gRPC, on a journal in memory.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use weir_domain::policy::Policy;
+use weir_domain::time::Timestamp;
+use weir_proto::governance::v1::WhoAmIRequest;
+use weir_quota::Config;
+use weir_quota::config::{Auth, Tls};
+use weir_runtime::clock::{Clock, SystemClock};
+use weir_runtime::health::Health;
+use weir_runtime::journal::memory::MemoryJournal;
+use weir_runtime::tasks::Tasks;
+
+use crate::client::{Quota, connect_to};
+use crate::config::Client;
+use crate::policy_files::{PolicyFiles, Source, from_sources, read_dir, write_dir};
+use crate::{demo, policy};
+
+const TOKEN: &str = "an-admins-token";
+
+/// A quota service that ends with the test.
+struct Served {
+    port: u16,
+    tasks: Tasks,
+    shutdown: CancellationToken,
+}
+
+impl Served {
+    async fn start(config: Config) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let ports = weir_quota::Ports {
+            clock: Arc::new(SystemClock),
+            journal: Arc::new(MemoryJournal::new()),
+            health: Health::default(),
+            listener,
+            token: Some(TOKEN.to_owned().into()),
+            data_dir: None,
+        };
+        let (tasks, shutdown) = (Tasks::new(), CancellationToken::new());
+        tasks.spawn(weir_quota::run(config, ports, shutdown.clone()));
+        Self { port, tasks, shutdown }
+    }
+
+    async fn client(&self) -> Quota {
+        let url = format!("http://127.0.0.1:{}", self.port);
+        connect_to(&url, &Client::default(), &TOKEN.to_owned().into()).await.unwrap()
+    }
+
+    async fn end(self) {
+        self.shutdown.cancel();
+        assert!(self.tasks.drain(std::time::Duration::from_secs(20)).await, "it ends");
+    }
+}
+
+async fn apply(quota: &mut Quota, files: &PolicyFiles) -> Vec<String> {
+    policy::apply(quota, files, "a test".to_owned(), None).await.unwrap().changes
+}
+
+fn from_text(text: &str) -> PolicyFiles {
+    from_sources(&[Source { path: "policy.toml".into(), text: text.to_owned() }]).unwrap()
+}
+
+/// What stands, as files in a folder.
+async fn exported(quota: &mut Quota, dir: &Path) -> PolicyFiles {
+    write_dir(&policy::current(quota).await.unwrap(), dir).unwrap();
+    read_dir(dir).unwrap().sound().unwrap()
+}
+
+#[tokio::test]
+async fn an_export_plans_to_no_change_and_is_the_same_from_an_empty_journal() {
+    let (first, second) = (Served::start(Config::default()).await, Served::start(Config::default()).await);
+    let (mut quota, mut other) = (first.client().await, second.client().await);
+    let files = demo::policy(SystemClock.now()).unwrap();
+    assert!(apply(&mut quota, &files).await.len() > 10);
+    assert_eq!(apply(&mut quota, &files).await, Vec::<String>::new(), "the same again");
+
+    let dir = tempfile::tempdir().unwrap();
+    let out = exported(&mut quota, dir.path()).await;
+    assert_eq!(policy::dry_run(&mut quota, &out).await.unwrap().changes, Vec::<String>::new());
+
+    apply(&mut other, &out).await;
+    assert_eq!(policy::current(&mut other).await.unwrap(), policy::current(&mut quota).await.unwrap());
+    first.end().await;
+    second.end().await;
+}
+
+#[tokio::test]
+async fn a_plan_changes_nothing() {
+    let served = Served::start(Config::default()).await;
+    let mut quota = served.client().await;
+    let files = demo::policy(SystemClock.now()).unwrap();
+    assert!(policy::dry_run(&mut quota, &files).await.unwrap().changes.len() > 10);
+    assert_eq!(policy::current(&mut quota).await.unwrap(), Policy::default());
+    served.end().await;
+}
+
+#[tokio::test]
+async fn what_would_break_a_promise_is_told_by_file_and_line_with_all_else_that_is_wrong() {
+    let served = Served::start(Config::default()).await;
+    let mut quota = served.client().await;
+    let files = from_text(
+        "[[team]]\nname = \"a\"\ntitle = \"A\"\n\n[[pool]]\nname = \"gpt\"\ntokens_per_minute = 1_000\n\n[[service]]\n\
+         name = \"chat\"\nteam = \"b\"\nowner = \"Ada\"\nuse_case = \"Answers\"\n\n[[service.allocation]]\npool = \"gpt\"\n\
+         baseline = 5_000\nrequest_max = 10\n",
+    );
+    let told = policy::dry_run(&mut quota, &files).await.err().unwrap().to_string();
+    assert!(
+        told.contains("policy.toml:5: pool gpt: guarantees exceed the pool by 4000 tokens a minute"),
+        "{told}"
+    );
+    assert!(told.contains("policy.toml:9: service chat: belongs to team b, which is not defined"), "{told}");
+    served.end().await;
+}
+
+#[tokio::test]
+async fn what_nobody_answers_for_has_the_sandbox_only_and_the_line_is_told() {
+    let served = Served::start(Config::default()).await;
+    let mut quota = served.client().await;
+    let files = from_text(
+        "[[team]]\nname = \"a\"\ntitle = \"A\"\n[[pool]]\nname = \"gpt\"\ntokens_per_minute = 1_000_000\n[[service]]\n\
+         name = \"chat\"\nteam = \"a\"\n[[service.allocation]]\npool = \"gpt\"\nbaseline = 500_000\nrequest_max = 10\n",
+    );
+    let told = policy::dry_run(&mut quota, &files).await.err().unwrap().to_string();
+    assert!(told.contains("policy.toml:10: service chat, allocation in pool gpt"), "{told}");
+    served.end().await;
+}
+
+#[tokio::test]
+async fn the_demos_burst_is_asked_for_once() {
+    let served = Served::start(Config::default()).await;
+    let mut quota = served.client().await;
+    let now = SystemClock.now();
+    apply(&mut quota, &demo::policy(now).unwrap()).await;
+    let tomorrow = Timestamp::from_secs(now.as_secs() + 86_400);
+    assert!(demo::ask_for_burst(&mut quota, now).await.unwrap());
+    assert!(!demo::ask_for_burst(&mut quota, now).await.unwrap());
+    assert!(!demo::ask_for_burst(&mut quota, tomorrow).await.unwrap(), "started again on another day");
+    served.end().await;
+}
+
+#[tokio::test]
+async fn over_tls_a_certificate_says_who_asks() {
+    crate::install_tls();
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        std::fs::write(dir.path().join(name), text).unwrap();
+        dir.path().join(name)
+    };
+    let mut issuer = rcgen::CertificateParams::default();
+    issuer.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let issuer = rcgen::CertifiedIssuer::self_signed(issuer, rcgen::KeyPair::generate().unwrap()).unwrap();
+    let issued = |name: &str| {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let certificate = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
+        let certificate = certificate.signed_by(&key, &issuer).unwrap();
+        (
+            write(&format!("{name}.pem"), &certificate.pem()),
+            write(&format!("{name}.key"), &key.serialize_pem()),
+        )
+    };
+    let ca_file = write("ca.pem", &issuer.pem());
+    let ((certificate, key), (ada, adas_key)) = (issued("localhost"), issued("ada.example.com"));
+    let viewer = serde_json::json!([{ "name": "ada.example.com", "role": "viewer" }]);
+    let config = Config {
+        tls: Some(Tls { certificate, key, client_ca: Some(ca_file.clone()) }),
+        auth: Auth { certificates: serde_json::from_value(viewer).unwrap(), ..Auth::default() },
+        ..Config::default()
+    };
+    let served = Served::start(config).await;
+    let url = format!("https://localhost:{}", served.port);
+    let token = TOKEN.to_owned().into();
+
+    let nobody_trusted = connect_to(&url, &Client::default(), &token).await.err().unwrap().to_string();
+    assert!(nobody_trusted.contains("client.ca_file"), "{nobody_trusted}");
+    let trusted = Client { ca_file: Some(ca_file), ..Client::default() };
+    let mut admin = connect_to(&url, &trusted, &token).await.unwrap();
+    assert_eq!(admin.governance.who_am_i(WhoAmIRequest {}).await.unwrap().into_inner().name, "admin");
+    let shown = Client { certificate: Some(ada), key: Some(adas_key), ..trusted };
+    let mut ada = connect_to(&url, &shown, &token).await.unwrap();
+    assert_eq!(ada.governance.who_am_i(WhoAmIRequest {}).await.unwrap().into_inner().name, "ada.example.com");
+    drop((admin, ada));
+    served.end().await;
+}
