@@ -12,6 +12,7 @@
 mod hand;
 mod headroom;
 mod holds;
+mod in_hand;
 mod reservations;
 mod reserve;
 mod slices;

@@ -2,45 +2,10 @@
 
 use crate::amount::{Money, RequestsPerMinute, Tokens, TokensPerMinute};
 use crate::bucket::{Bucket, Level, Plan};
-use crate::desk::Mark;
-use crate::ids::{HoldId, SliceId};
-use crate::ledger::{GUARANTEE_WINDOW, HOLDS_PER_SLICE, Quantity, Seal};
+use crate::desk::in_hand::InHand;
+use crate::ids::SliceId;
+use crate::ledger::{GUARANTEE_WINDOW, Quantity};
 use crate::time::Timestamp;
-
-/// A slice that is being handed out.
-#[derive(Debug, Clone)]
-pub(super) struct InHand {
-    pub(super) slice: SliceId,
-    pub(super) free: Quantity,
-    /// How much it was drawn with.
-    pub(super) size: Tokens,
-    pub(super) holds: u32,
-    /// When something was last handed out from it, or it was drawn.
-    pub(super) used: Timestamp,
-    /// Its draw is recorded with this.
-    pub(super) drawn: Mark,
-    /// The limit that would have refused it, were the allocation not in shadow mode.
-    pub(super) shadowed: Option<&'static str>,
-}
-
-impl InHand {
-    pub(super) fn covers(&self, need: Quantity) -> bool {
-        self.holds < HOLDS_PER_SLICE && self.free.covers(need)
-    }
-
-    /// Hands out a hold. None if it does not fit a hold's id; then nothing is handed out.
-    pub(super) fn hand_out(&mut self, need: Quantity, now: Timestamp) -> Option<HoldId> {
-        let hold = HoldId::try_pack(self.slice, self.holds, need.tokens)?;
-        self.holds += 1;
-        self.used = now;
-        self.free = self.free.less(need);
-        Some(hold)
-    }
-
-    pub(super) const fn seal(&self) -> Seal {
-        Seal { slice: self.slice, free: self.free, holds: self.holds }
-    }
-}
 
 /// One allocation at the desk.
 #[derive(Debug, Clone)]
@@ -136,7 +101,7 @@ impl Hand {
 
     /// What could be handed out without drawing.
     pub(super) fn free(&self) -> Tokens {
-        let free = |slice: &Option<InHand>| slice.as_ref().map_or(Tokens::ZERO, |slice| slice.free.tokens);
+        let free = |slice: &Option<InHand>| slice.as_ref().map_or(Tokens::ZERO, |slice| slice.whole().tokens);
         free(&self.current) + free(&self.next)
     }
 

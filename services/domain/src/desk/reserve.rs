@@ -1,7 +1,7 @@
 //! How a reservation is answered: from what is in hand, or else from a slice that is drawn for it.
 
-use crate::desk::hand::InHand;
 use crate::desk::holds::HOLDS_MAX;
+use crate::desk::in_hand::InHand;
 use crate::desk::reservations::{self, Known};
 use crate::desk::{Admitted, Answer, Decision, Desk, Reserve};
 use crate::ledger::levels::Place;
@@ -75,13 +75,13 @@ impl Desk {
     }
 
     fn hand_out(&mut self, place: Place, ask: &Reserve, bound: Option<&'static str>) -> Answer<Decision> {
-        let now = self.ledger.at();
+        let (now, recorded) = (self.ledger.at(), self.recorded);
         let hand = &mut self.hands[place.index()];
         let handed = hand.current.as_mut().and_then(|slice| {
-            let hold = slice.hand_out(ask.need, now)?;
-            Some((hold, slice.drawn, slice.shadowed))
+            let (hold, after) = slice.hand_out(ask.need, now, recorded)?;
+            Some((hold, after, slice.shadowed))
         });
-        let Some((hold, drawn, unenforced)) = handed else {
+        let Some((hold, after, unenforced)) = handed else {
             let (asked, request_max) = (ask.need.tokens, ask.need.tokens);
             return self.answer(Err(Refusal::RequestTooLarge { asked, request_max }));
         };
@@ -93,18 +93,19 @@ impl Desk {
         self.holds.begin(hold, place, ask.need.money, now);
         self.reservations.remember(ask.reservation, hold, place, now);
         self.draw_before_used_up(place);
-        Answer { what: Ok(Admitted { hold, shadowed }), after: drawn }
+        Answer { what: Ok(Admitted { hold, shadowed }), after }
     }
 
-    /// Whether what is in hand suffices. Takes up the next slice where the one at hand does not.
+    /// Whether what is in hand suffices. Takes up the next slice where the one at hand does not at once.
     fn in_hand_covers(&mut self, place: Place, need: crate::ledger::Quantity) -> bool {
-        let covers = |slice: &Option<InHand>| slice.as_ref().is_some_and(|slice| slice.covers(need));
+        let recorded = self.recorded;
+        let at_once = |slice: &InHand| slice.covers_at_once(need, recorded);
         let hand = &self.hands[place.index()];
-        if covers(&hand.current) {
+        if hand.current.as_ref().is_some_and(at_once) {
             return true;
         }
-        if !covers(&hand.next) {
-            return false;
+        if !hand.next.as_ref().is_some_and(at_once) {
+            return hand.current.as_ref().is_some_and(|slice| slice.covers(need));
         }
         self.take_up_next(place);
         true

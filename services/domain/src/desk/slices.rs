@@ -1,7 +1,7 @@
 //! Slices at the desk: drawn, taken up, filled again, sealed; and those that nodes hold.
 
 use crate::amount::Tokens;
-use crate::desk::hand::InHand;
+use crate::desk::in_hand::InHand;
 use crate::desk::{Answer, Desk, LOOKED_AT_AFTER, NODE_SLICE_LIFETIME, Reserve, SLICE_LIFETIME};
 use crate::ids::{NodeId, ServiceId, SliceId};
 use crate::ledger::levels::Place;
@@ -56,8 +56,7 @@ impl Desk {
     /// Draws the next slice where little of the one at hand is left.
     pub(super) fn draw_before_used_up(&mut self, place: Place) {
         const LOW_WATER: u64 = 4;
-        let low = |slice: &InHand| slice.free.tokens.get() < slice.size.get() / LOW_WATER;
-        if self.hands[place.index()].current.as_ref().is_some_and(low) {
+        if self.hands[place.index()].current.as_ref().is_some_and(|slice| slice.is_low(LOW_WATER)) {
             self.draw_next(place);
         }
     }
@@ -87,8 +86,9 @@ impl Desk {
         let now = self.ledger.at();
         self.due_look.push_back((now.plus(LOOKED_AT_AFTER), place, slice));
         self.due_back.push_back((now.plus(SLICE_LIFETIME), place, slice));
-        let free = Quantity { tokens, money };
-        InHand { slice, free, size: tokens, holds: 0, used: now, drawn: self.collecting, shadowed }
+        let mut in_hand = InHand::new(slice, Quantity { tokens, money }, now, self.collecting);
+        in_hand.shadowed = shadowed;
+        in_hand
     }
 
     /// Seals the slice at hand and takes up the next, if there is one.
@@ -108,8 +108,9 @@ impl Desk {
 
     /// What a settled hold has left goes back into its slice, if that is still in hand.
     pub(super) fn put_into_hand(&mut self, place: Place, slice: SliceId, rest: Quantity) {
+        let (after, recorded) = (self.collecting, self.recorded);
         if let Some(held) = self.hands[place.index()].find(slice) {
-            held.free = held.free.plus(rest);
+            held.put_back(rest, after, recorded);
         }
     }
 

@@ -1,7 +1,7 @@
 //! What the desk does without being asked: gives back what lies idle, draws ahead, lets go of what nobody keeps alive.
 
 use crate::amount::Requests;
-use crate::desk::hand::InHand;
+use crate::desk::in_hand::InHand;
 use crate::desk::{Desk, IDLE_AFTER};
 use crate::ledger::levels::Place;
 use crate::ledger::{Moved, Movement};

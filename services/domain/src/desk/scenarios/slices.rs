@@ -64,6 +64,29 @@ fn after_a_crash_a_slice_counts_as_spent_and_a_late_settle_charges_the_excess_on
 }
 
 #[test]
+fn what_a_settled_hold_left_is_nobodys_before_its_settle_is_recorded() {
+    let mut story = Story::given_pool(60_000).and("chat", terms(6_000));
+    let first = story.reserve("chat", 1_000).unwrap();
+    story.settle_unrecorded(first, 400);
+    let second = story.reserve_unrecorded("chat", 600);
+    assert!(second.what.is_ok());
+    assert!(!story.desk.is_recorded(second.after), "a crash would give the same tokens to somebody else");
+    story.record();
+    assert!(story.desk.is_recorded(second.after));
+    assert_eq!(story.draws(), 1);
+}
+
+#[test]
+fn what_was_free_before_a_settle_is_handed_out_at_once() {
+    let mut story = Story::given_pool(60_000).and("chat", terms(6_000));
+    let first = story.reserve("chat", 100).unwrap();
+    story.reserve("chat", 100).unwrap();
+    story.settle_unrecorded(first, 10);
+    let next = story.reserve_unrecorded("chat", 50);
+    assert!(next.what.is_ok() && story.desk.is_recorded(next.after), "{next:?}");
+}
+
+#[test]
 fn a_settle_of_a_slice_that_is_over_is_a_repetition_however_late() {
     let mut story = Story::given_pool(60_000).and("chat", terms(6_000));
     let hold = story.reserve("chat", 400).unwrap();

@@ -2,7 +2,7 @@
 
 use crate::amount::{Money, RequestsPerMinute, Tokens, TokensPerMinute};
 use crate::authorship::Authorship;
-use crate::desk::{Desk, Reserve};
+use crate::desk::{Answer, Decision, Desk, Reserve};
 use crate::ids::{HoldId, PoolId, ReservationId, ServiceId};
 use crate::ledger::invariants::{
     invariant_conservation, invariant_outstanding, invariant_replay, invariant_sum,
@@ -110,6 +110,18 @@ impl Story {
         let answer = self.desk.settle(&settle);
         self.record();
         answer.what
+    }
+
+    /// Settles, and nothing is appended yet.
+    pub(super) fn settle_unrecorded(&mut self, hold: HoldId, used: u64) {
+        let settle = Settle { hold, service: service("nobody"), used: quantity(used) };
+        assert!(self.desk.settle(&settle).what);
+    }
+
+    /// Reserves, and nothing is appended yet.
+    pub(super) fn reserve_unrecorded(&mut self, name: &str, tokens: u64) -> Answer<Decision> {
+        let reservation = self.mint();
+        self.desk.reserve(&Reserve { reservation, service: service(name), need: quantity(tokens) })
     }
 
     /// Appends what there is to append, and checks what must always hold.
