@@ -17,6 +17,8 @@ use crate::roles::{Addresses, Node};
 use crate::stages::Stages;
 use crate::{checkout, demo, init, keys, output, policy, token};
 
+/// The policy's name in `/readyz`.
+const POLICY: &str = "policy";
 /// How long all roles together may take to become ready.
 const READY_TIMEOUT: Duration = Duration::from_mins(1);
 const READY_POLL: Duration = Duration::from_millis(50);
@@ -90,14 +92,18 @@ async fn serve(
     secret: &SecretString,
     with_demo: bool,
 ) -> anyhow::Result<()> {
+    // Nobody who waits for it must find an organisation that knows nobody.
+    let applied = node.health().component(POLICY);
+    applied.not_ready("the policy folder is not applied yet");
     let addresses = node.start_all(stages, with_demo).await?;
     let ended = stages.ended();
-    ready(node, &ended, &["gateway"]).await?;
+    ready(node, &ended, &["gateway", POLICY]).await?;
     let url = format!("http://{}", reachable(&addresses.quota));
     let mut quota = client::connect_to(&url, &node.config().client, secret).await?;
     let commit = if with_demo { None } else { checkout::commit(&node.config().policy.dir) };
     let diff = policy::apply(&mut quota, files, "weir up".to_owned(), commit).await?;
     tracing::info!(changes = diff.changes.len(), "policy applied");
+    applied.ready();
     if !with_demo && !diff.changes.is_empty() {
         policy::warn(&diff);
     }
