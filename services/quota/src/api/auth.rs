@@ -110,15 +110,16 @@ impl Parts {
     }
 
     fn turn_away(&self, unknown: &Unknown, peer: Option<IpAddr>) -> Status {
+        if unknown.may_pass_soon() {
+            tracing::debug!(?peer, reason = %unknown, "call by somebody not known yet");
+            let details = ErrorDetails::with_retry_info(Some(KEYS_RETRY));
+            return Status::with_error_details(Code::Unavailable, unknown.to_string(), details);
+        }
         crate::metrics::authentication_failed();
         if let Err(wait) = self.failures.count(peer) {
             return exhausted("too many calls by somebody unknown", wait);
         }
         tracing::warn!(?peer, reason = %unknown, "call by somebody unknown");
-        if unknown.may_pass_soon() {
-            let details = ErrorDetails::with_retry_info(Some(KEYS_RETRY));
-            return Status::with_error_details(Code::Unavailable, unknown.to_string(), details);
-        }
         Status::unauthenticated(unknown.to_string())
     }
 }

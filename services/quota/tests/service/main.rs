@@ -6,6 +6,7 @@ mod auth;
 mod bursts;
 mod faults;
 mod governance;
+mod keys;
 mod people;
 mod restart;
 mod roles;

@@ -295,7 +295,7 @@ async fn however_many_unknown_keys_are_asked_for_the_issuer_is_asked_once_a_minu
         }
         let busy = fetched.load(Ordering::SeqCst);
         assert!((9..=11).contains(&busy), "{busy} times in ten minutes");
-        tokio::time::sleep(Duration::from_mins(120)).await;
+        tokio::time::sleep(Duration::from_hours(2)).await;
         let calm = fetched.load(Ordering::SeqCst) - busy;
         assert!((2..=4).contains(&calm), "{calm} times in two hours");
         shutdown.cancel();
@@ -314,7 +314,7 @@ async fn the_issuer_may_come_up_later_and_known_keys_outlive_its_absence() {
     };
     let (token, shutdown) = (signer.token("k1", &claims(&json!({}))), CancellationToken::new());
     let story = async {
-        tokio::time::sleep(Duration::from_secs(60)).await;
+        tokio::time::sleep(Duration::from_mins(1)).await;
         assert_eq!(oidc.verify(&token, NOW), Err(TokenRefused::NoKeys));
         up.set(true);
         tokio::time::sleep(Duration::from_secs(6)).await;
