@@ -38,19 +38,15 @@ pub(crate) fn by(at: Timestamp) -> Authorship {
 
 /// The pool and what its services begin with.
 pub(crate) fn beginning(stage: &mut Stage) -> Vec<Change> {
-    let now = stage.now();
-    let services = (0..SERVICES).map(service);
-    let mut changes: Vec<Change> = services
-        .map(|service| {
-            let terms = terms(&service, now, &mut stage.dice);
-            Change::SetAllocation { service, terms }
-        })
-        .collect();
-    changes.insert(0, define(60_000));
-    changes
+    let (now, capacity) = (stage.now(), stage.weather.capacity);
+    let set = |number| {
+        let service = service(number);
+        let terms = terms(&service, capacity, now, &mut stage.dice);
+        Change::SetAllocation { service, terms }
+    };
+    std::iter::once(define(capacity)).chain((0..SERVICES).map(set)).collect()
 }
 
-/// Less than a second's tokens for each service are guaranteed twice over, so that services are in each other's way.
 fn define(capacity: u64) -> Change {
     Change::DefinePool(Defined {
         id: pool_id(),
@@ -66,10 +62,10 @@ fn pool_id() -> PoolId {
     PoolId::try_new("gpt").expect("it is a name")
 }
 
-/// Terms of every kind, most of them plain.
-fn terms(service: &ServiceId, now: Timestamp, dice: &mut Dice) -> Terms {
-    let baseline = if dice.percent(15) { 0 } else { dice.within(100..11_000) };
-    let above = if dice.percent(30) { 0 } else { dice.within(0..20_000) };
+/// Terms of every kind, most of them plain. Those of all services together fit the capacity.
+fn terms(service: &ServiceId, capacity: u64, now: Timestamp, dice: &mut Dice) -> Terms {
+    let baseline = if dice.percent(15) { 0 } else { dice.within(100..capacity / SERVICES as u64) };
+    let above = if dice.percent(30) { 0 } else { dice.within(0..capacity / 2) };
     let priorities = [Priority::Critical, Priority::Standard, Priority::Batch];
     let mut sometimes = |percent, from, to| dice.percent(percent).then(|| dice.within(from..to));
     Terms {
@@ -124,15 +120,16 @@ impl Pool {
 
     fn changes(&mut self, stage: &mut Stage) -> Vec<Change> {
         let (now, number) = (stage.now(), stage.dice.place(SERVICES));
+        let capacity = stage.weather.capacity;
         let dice = &mut stage.dice;
         match dice.within(0..10) {
-            0 => vec![define(dice.within(30_000..90_000))],
+            0 => vec![define(dice.within(capacity * 2 / 3..capacity * 2))],
             1 => vec![Change::RemoveAllocation { service: service(number) }],
             2..=5 => {
                 let count = dice.within(1..4);
                 let mut set = || {
                     let service = service(dice.place(SERVICES));
-                    let terms = terms(&service, now, dice);
+                    let terms = terms(&service, capacity, now, dice);
                     Change::SetAllocation { service, terms }
                 };
                 (0..count).map(|_| set()).collect()

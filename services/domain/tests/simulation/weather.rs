@@ -24,6 +24,8 @@ pub(crate) struct Weather {
     pub(crate) crash_every_ms: Option<u64>,
     pub(crate) jump_every_ms: Option<u64>,
     pub(crate) govern_every_ms: Option<u64>,
+    /// What pools begin with, in tokens a minute: from far too little to plenty.
+    pub(crate) capacity: u64,
     /// Between two calls at one gateway.
     pub(crate) call_every_ms: u64,
     pub(crate) surging: bool,
@@ -54,6 +56,7 @@ impl Weather {
             crash_every_ms,
             jump_every_ms,
             govern_every_ms,
+            capacity: dice.within(12_000..90_000),
             call_every_ms: dice.within(100..600),
             surging: false,
             slices_percent: if dice.percent(60) { dice.within(0..80) } else { 0 },

@@ -155,7 +155,10 @@ impl Gateway {
         let Some(logged) = self.log.get_mut(&number).filter(|logged| logged.used.is_none()) else { return };
         let (dice, held) = (&mut scene.stage.dice, logged.hold.tokens().get());
         let used = match dice.within(0..10) {
-            _ if dice.percent(scene.stage.weather.overdraw_percent) => held + dice.within(1..600),
+            _ if dice.percent(scene.stage.weather.overdraw_percent) => {
+                let most = if dice.one_in(8) { 30_000 } else { 600 };
+                held + dice.within(1..most)
+            }
             0 => 0,
             1..3 => held,
             _ => dice.within(0..held + 1),
