@@ -54,6 +54,12 @@ const IDLE_AFTER: Duration = Duration::from_millis(250);
 /// be made again.
 pub const NODE_SLICE_LIFETIME: Duration = Duration::from_secs(10);
 
+/// How long after its draw a sealed slice waits for its holds to be settled, before it counts as spent: longer than any call,
+/// and than a gateway is away before it repeats its settles.
+const SEALED_LIFETIME: Duration = Duration::from_hours(24);
+/// How often sealed slices are gone through.
+const SWEEP_INTERVAL: Duration = Duration::from_mins(10);
+
 /// Hold tokens for a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reserve {
@@ -112,6 +118,8 @@ pub struct Desk {
     due_back: VecDeque<(Timestamp, Place, SliceId)>,
     /// Slices that nodes hold, in the order in which they lapse.
     at_nodes: VecDeque<(Timestamp, SliceId)>,
+    /// When sealed slices are gone through next.
+    sweep_at: Timestamp,
     events: Vec<Event>,
     /// What the events that are being collected will be known by.
     collecting: Mark,
@@ -132,6 +140,7 @@ impl Desk {
             due_look: VecDeque::new(),
             due_back: VecDeque::new(),
             at_nodes: VecDeque::new(),
+            sweep_at: now.plus(SWEEP_INTERVAL),
             events: Vec::new(),
             collecting: Mark(1),
             recorded: Mark(0),
@@ -179,15 +188,17 @@ impl Desk {
             self.open_budgets(place);
         }
         let live = self.holds.end(settle.hold);
-        let Some(movement) = self.ledger.settle(settle) else { return self.answer(false) };
-        self.happen(movement);
         if let Some(live) = &live {
             self.hands[live.place.index()].ended();
         }
-        if let Some(place) = place.or_else(|| self.ledger.place(&settle.service)) {
+        let Some(movement) = self.ledger.settle(settle) else { return self.answer(false) };
+        self.happen(movement);
+        if let Some(live) = live {
             let tokens = settle.hold.tokens().saturating_sub(settle.used.tokens);
-            let money = live.map_or(Money::ZERO, |live| live.money.saturating_sub(settle.used.money));
-            self.put_into_hand(place, slice, Quantity { tokens, money });
+            let money = live.money.saturating_sub(settle.used.money);
+            self.put_into_hand(live.place, slice, Quantity { tokens, money });
+        }
+        if let Some(place) = place.or_else(|| self.ledger.place(&settle.service)) {
             self.tell_thresholds(place);
         }
         self.answer(true)

@@ -214,6 +214,11 @@ impl SliceId {
         Self(Self::after(None, now).0 | u64::from(node & 0xf_ffff) | SELF_GRANTED)
     }
 
+    /// When it was drawn, to the millisecond.
+    pub fn drawn_at(self) -> Timestamp {
+        Timestamp::from_millis(i64::try_from((self.0 & !SELF_GRANTED) >> 20).unwrap_or(i64::MAX))
+    }
+
     /// The 64 bits.
     pub const fn as_u64(self) -> u64 {
         self.0

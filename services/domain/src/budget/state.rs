@@ -31,6 +31,9 @@ impl BudgetState {
     /// settled does not reach it.
     #[must_use]
     pub fn redefine(self, budget: Budget) -> Self {
+        if self.budget == budget {
+            return self;
+        }
         if !counts_the_same(&self.budget, &budget) {
             return Self::new(budget);
         }
@@ -81,6 +84,12 @@ impl BudgetState {
     /// What is left of it.
     pub const fn room(&self, drawn: Quantity) -> u64 {
         self.limit().saturating_sub(self.used(drawn))
+    }
+
+    /// What is left of it at an instant, whether or not its period was opened.
+    pub fn room_at(&self, now: Timestamp, drawn: Quantity) -> u64 {
+        let lasts = self.period.is_some_and(|period| now < period.end());
+        if lasts { self.room(drawn) } else { self.limit().saturating_sub(self.part(drawn)) }
     }
 
     /// The thresholds that its use reaches and nobody was told of, rising.

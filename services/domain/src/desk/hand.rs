@@ -54,9 +54,18 @@ impl Hand {
 
     /// Takes a limit on requests; one that is the same keeps what was used of it.
     pub(super) fn limit(&mut self, limit: Option<RequestsPerMinute>, now: Timestamp, full: bool) {
-        if self.requests.as_ref().map(|requests| requests.limit) != limit {
-            self.requests = limit.map(|limit| Requests::new(limit, now, full));
+        let before = self.requests.as_ref();
+        if before.map(|requests| requests.limit) == limit {
+            return;
         }
+        let left = before.map(|requests| requests.bucket.level_at(&requests.plan, now));
+        self.requests = limit.map(|limit| {
+            let mut requests = Requests::new(limit, now, full);
+            if let Some(left) = left {
+                requests.bucket = Bucket::new(left.min(requests.plan.at(now).depth), now);
+            }
+            requests
+        });
     }
 
     pub(super) const fn in_flight(&self) -> u32 {
@@ -77,10 +86,13 @@ impl Hand {
     }
 
     /// A request begins.
+    ///
+    /// One that passes in shadow mode although requests are used up takes none: it would not have been made.
     pub(super) fn admitted(&mut self, need: Quantity, now: Timestamp) {
         self.in_flight += 1;
         self.demand.add(need, now);
-        if let Some(requests) = &mut self.requests {
+        let one_left = self.requests_used(now).is_none();
+        if let Some(requests) = self.requests.as_mut().filter(|_| one_left) {
             requests.bucket.take(&requests.plan, ONE, now);
         }
     }

@@ -83,7 +83,7 @@ pub struct BudgetStanding {
     pub budget: Budget,
     /// Settled, or drawn and not settled: tokens, or nano-units of money.
     pub used: u64,
-    /// The period that it is used in; none if nothing was used yet.
+    /// The period that it is used in.
     pub period: Option<Window>,
 }
 
@@ -158,7 +158,7 @@ impl Desk {
             borrowed: borrow_depth.minus(borrow.max(Level::ZERO)).available(),
             lent: levels.lent(place),
             threshold: ledger.borrowable(service).1.available(),
-            budgets: account.budgets().iter().map(|state| budget_standing(state, account)).collect(),
+            budgets: account.budgets().iter().map(|state| budget_standing(state, account, now)).collect(),
             pool: self.pool_standing(),
             next_change: self.next_change(service, account, terms),
             prospect: asked.map(|asked| (asked, self.prospect(place, service, asked))),
@@ -185,10 +185,9 @@ impl Desk {
     /// What would be said to a request. What is in hand would go back first, so it counts as if it were not drawn.
     fn prospect(&self, place: Place, service: &ServiceId, asked: Quantity) -> Result<(), Refusal> {
         let free = self.hands[place.index()].free();
-        let request_max =
-            self.ledger.account_at(place).terms().map_or(Tokens::ZERO, |terms| terms.request_max);
-        if asked.tokens > request_max {
-            return Err(Refusal::RequestTooLarge { asked: asked.tokens, request_max });
+        let terms = self.ledger.account_at(place).terms().ok_or(Refusal::NoAllocation)?;
+        if let Some(refusal) = self.bound_here(place, terms, asked) {
+            return Err(refusal);
         }
         let beyond = Quantity { tokens: asked.tokens.saturating_sub(free), money: asked.money };
         self.ledger.would_admit(service, beyond)
@@ -213,9 +212,11 @@ impl Desk {
     }
 }
 
-fn budget_standing(state: &BudgetState, account: &Account) -> BudgetStanding {
-    let used = state.used(account.outstanding());
-    BudgetStanding { budget: state.budget.clone(), used, period: state.period }
+/// As it would be if its period were opened now.
+fn budget_standing(state: &BudgetState, account: &Account, now: Timestamp) -> BudgetStanding {
+    let fresh = state.opens(now);
+    let used = if fresh.is_some() { state.part(account.drawn()) } else { state.used(account.drawn()) };
+    BudgetStanding { budget: state.budget.clone(), used, period: fresh.or(state.period) }
 }
 
 impl Headroom {

@@ -15,6 +15,8 @@ use crate::time::Timestamp;
 /// How many holds a pool may have under way: 1,000,000 are below 200 MB; a pool that serves 1,000 requests a second for a
 /// minute each has 60,000.
 pub const HOLDS_MAX: usize = 1_000_000;
+/// How many holds that have ended may still stand in the queue of those that expire, before it is gone through.
+const ENDED_MAX: usize = 65_536;
 /// How long a hold counts as under way after it was placed or extended.
 pub const HOLD_LIFETIME: Duration = Duration::from_mins(2);
 
@@ -49,6 +51,9 @@ impl Holds {
         }
         let until = now.plus(HOLD_LIFETIME);
         self.live.insert(hold, Live { place, money, until });
+        if self.to_expire.len() > 2 * self.live.len() + ENDED_MAX {
+            self.to_expire.retain(|(_, hold)| self.live.contains_key(hold));
+        }
         self.to_expire.push_back((until, hold));
         true
     }

@@ -1,11 +1,12 @@
 //! How a reservation is answered: from what is in hand, or else from a slice that is drawn for it.
 
+use crate::amount::Tokens;
 use crate::desk::holds::HOLDS_MAX;
 use crate::desk::in_hand::InHand;
 use crate::desk::reservations::{self, Known};
 use crate::desk::{Admitted, Answer, Decision, Desk, Reserve};
 use crate::ledger::levels::Place;
-use crate::ledger::{Refusal, Retry};
+use crate::ledger::{Quantity, Refusal, Retry};
 use crate::policy::{Enforcement, Terms};
 
 impl Desk {
@@ -40,9 +41,10 @@ impl Desk {
             return self.answer(Err(Refusal::NoAllocation));
         };
         let enforced = terms.enforcement == Enforcement::Enforced;
-        let bound = self.bound_here(place, terms, ask);
+        let bound = self.bound_here(place, terms, ask.need);
         if let Some(refusal) = bound.as_ref().filter(|refusal| enforced || is_physical(refusal)) {
-            return self.answer(Err(refusal.clone()));
+            let refusal = self.with_retry(place, ask, refusal.clone());
+            return self.answer(Err(refusal));
         }
         if !self.in_hand_covers(place, ask.need)
             && let Err(refusal) = self.draw_for(place, ask)
@@ -53,25 +55,30 @@ impl Desk {
     }
 
     /// The limit that binds before any tokens are looked at, if one does.
-    fn bound_here(&self, place: Place, terms: &Terms, ask: &Reserve) -> Option<Refusal> {
+    pub(super) fn bound_here(&self, place: Place, terms: &Terms, need: Quantity) -> Option<Refusal> {
         let (hand, now) = (&self.hands[place.index()], self.ledger.at());
         if self.holds.len() >= HOLDS_MAX {
             return Some(Refusal::HoldsFull { outstanding: self.holds.len() });
         }
-        if ask.need.tokens > terms.request_max {
-            let (asked, request_max) = (ask.need.tokens, terms.request_max);
+        if need.tokens > terms.request_max {
+            let (asked, request_max) = (need.tokens, terms.request_max);
             return Some(Refusal::RequestTooLarge { asked, request_max });
         }
         if let Some(max) = terms.in_flight_max.filter(|max| hand.in_flight() >= *max) {
             return Some(Refusal::InFlight { max });
         }
         let (limit, first) = hand.requests_used(now)?;
-        let in_hand = hand.current.as_ref().is_some_and(|slice| slice.covers(ask.need));
-        let retry = match first {
-            Some(first) if !in_hand => self.ledger.admits_from(&ask.service, ask.need, first),
-            first => first,
-        };
-        Some(Refusal::RequestsUsed { limit, retry: retry.map(|at| Retry::at(at, now)) })
+        Some(Refusal::RequestsUsed { limit, retry: first.map(|at| Retry::at(at, now)) })
+    }
+
+    /// A time that every limit agrees with: where one more request could be made, the tokens must be there too. What is in
+    /// hand goes back first, so that it counts as what it is.
+    fn with_retry(&mut self, place: Place, ask: &Reserve, refusal: Refusal) -> Refusal {
+        let Refusal::RequestsUsed { limit, retry: Some(first) } = refusal else { return refusal };
+        self.take_up_next(place);
+        self.seal_current(place);
+        let at = self.ledger.admits_from(&ask.service, ask.need, first.at);
+        Refusal::RequestsUsed { limit, retry: at.map(|at| Retry::at(at, self.ledger.at())) }
     }
 
     fn hand_out(&mut self, place: Place, ask: &Reserve, bound: Option<&'static str>) -> Answer<Decision> {
@@ -82,7 +89,7 @@ impl Desk {
             Some((hold, after, slice.shadowed))
         });
         let Some((hold, after, unenforced)) = handed else {
-            let (asked, request_max) = (ask.need.tokens, ask.need.tokens);
+            let (asked, request_max) = (ask.need.tokens, HOLD_TOKENS_MAX);
             return self.answer(Err(Refusal::RequestTooLarge { asked, request_max }));
         };
         hand.admitted(ask.need, now);
@@ -97,7 +104,7 @@ impl Desk {
     }
 
     /// Whether what is in hand suffices. Takes up the next slice where the one at hand does not at once.
-    fn in_hand_covers(&mut self, place: Place, need: crate::ledger::Quantity) -> bool {
+    fn in_hand_covers(&mut self, place: Place, need: Quantity) -> bool {
         let recorded = self.recorded;
         let at_once = |slice: &InHand| slice.covers_at_once(need, recorded);
         let hand = &self.hands[place.index()];
@@ -111,6 +118,9 @@ impl Desk {
         true
     }
 }
+
+/// The most that fits a hold's id.
+const HOLD_TOKENS_MAX: Tokens = Tokens::new((1 << 40) - 1);
 
 /// No shadow lets through what there is no room for.
 fn is_physical(refusal: &Refusal) -> bool {

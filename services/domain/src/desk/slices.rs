@@ -5,7 +5,7 @@ use crate::desk::in_hand::InHand;
 use crate::desk::{Answer, Desk, LOOKED_AT_AFTER, NODE_SLICE_LIFETIME, Reserve, SLICE_LIFETIME};
 use crate::ids::{NodeId, ServiceId, SliceId};
 use crate::ledger::levels::Place;
-use crate::ledger::{Draw, DrawDecided, Drawn, Quantity, Refusal, Seal, SliceState};
+use crate::ledger::{Draw, DrawDecided, Drawn, HOLDS_PER_SLICE, Quantity, Refusal, Seal, SliceState};
 
 impl Desk {
     /// Draws a slice for a node, which hands it out on its own and returns what is left within [`NODE_SLICE_LIFETIME`].
@@ -17,6 +17,9 @@ impl Desk {
         ahead: Quantity,
     ) -> Answer<Result<(SliceId, Quantity), Refusal>> {
         let Some(place) = self.ledger.place(service) else { return self.answer(Err(Refusal::NoAllocation)) };
+        if let Some(refusal) = self.counted_by_call(place) {
+            return self.answer(Err(refusal));
+        }
         self.open_budgets(place);
         let draw = Draw { service: service.clone(), holder: Some(node.clone()), need, ahead };
         let decided = match self.ledger.draw(&draw) {
@@ -24,15 +27,26 @@ impl Desk {
             Err(refusal) => return self.answer(Err(refusal)),
         };
         let Drawn { slice, tokens, money, .. } = decided.drawn;
+        if let Some(limit) = decided.shadowed.as_ref().map(Refusal::limit) {
+            self.hands[place.index()].shadow(limit, need.tokens);
+        }
         self.happen(decided.into_movement());
         self.at_nodes.push_back((self.ledger.at().plus(NODE_SLICE_LIFETIME), slice));
         self.tell_thresholds(place);
         self.answer(Ok((slice, Quantity { tokens, money })))
     }
 
+    /// The limit that only calls can be counted against: an allocation with one hands out no slices.
+    fn counted_by_call(&self, place: Place) -> Option<Refusal> {
+        let terms = self.ledger.account_at(place).terms()?;
+        let requests = terms.requests.map(|limit| Refusal::RequestsUsed { limit, retry: None });
+        requests.or_else(|| terms.in_flight_max.map(|max| Refusal::InFlight { max }))
+    }
+
     /// Takes back what a node did not hand out of its slice. Whether it was the node's, and open.
     pub fn take_back(&mut self, node: &NodeId, seal: &Seal) -> Answer<bool> {
         let theirs = self.ledger.slice(seal.slice).is_some_and(|slice| slice.holder() == Some(node));
+        let seal = &Seal { holds: seal.holds.min(HOLDS_PER_SLICE), ..*seal };
         let movement = theirs.then(|| self.ledger.seal(seal)).flatten();
         let sealed = movement.is_some();
         if let Some(movement) = movement {

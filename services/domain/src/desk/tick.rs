@@ -2,9 +2,10 @@
 
 use crate::amount::Requests;
 use crate::desk::in_hand::InHand;
-use crate::desk::{Desk, IDLE_AFTER};
+use crate::desk::{Desk, IDLE_AFTER, SEALED_LIFETIME, SWEEP_INTERVAL};
+use crate::ids::SliceId;
 use crate::ledger::levels::Place;
-use crate::ledger::{Moved, Movement};
+use crate::ledger::{Moved, Movement, SliceState};
 
 impl Desk {
     /// Looks after slices and holds. To be called some ten times a second.
@@ -12,6 +13,7 @@ impl Desk {
         self.look_at_slices();
         self.give_back_idle();
         self.lapse_at_nodes();
+        self.lapse_unsettled();
         while let Some(expired) = self.holds.expire(self.ledger.at()) {
             self.hands[expired.place.index()].ended();
         }
@@ -22,6 +24,7 @@ impl Desk {
         let now = self.ledger.at();
         while let Some((_, place, slice)) = self.due_look.front().copied().filter(|(due, ..)| *due <= now) {
             self.due_look.pop_front();
+            self.tell_shadowed(place);
             let current = self.hands[place.index()].current.as_ref();
             match current
                 .filter(|current| current.slice == slice)
@@ -64,11 +67,30 @@ impl Desk {
         }
     }
 
+    /// A hold that nobody ever settles must not keep its slice for ever.
+    fn lapse_unsettled(&mut self) {
+        let now = self.ledger.at();
+        if now < self.sweep_at {
+            return;
+        }
+        self.sweep_at = now.plus(SWEEP_INTERVAL);
+        let is_old = |id: SliceId| id.drawn_at().plus(SEALED_LIFETIME) <= now;
+        let sealed =
+            self.ledger.slices().filter(|(_, slice)| matches!(slice.state(), SliceState::Sealed { .. }));
+        let mut old: Vec<_> = sealed.map(|(id, _)| id).filter(|id| is_old(*id)).collect();
+        old.sort_unstable();
+        for movement in old.into_iter().filter_map(|slice| self.ledger.lapse(slice)).collect::<Vec<_>>() {
+            self.happen(movement);
+        }
+    }
+
     fn lapse_at_nodes(&mut self) {
         let now = self.ledger.at();
         while let Some((_, slice)) = self.at_nodes.front().copied().filter(|(due, _)| *due <= now) {
             self.at_nodes.pop_front();
-            if let Some(movement) = self.ledger.lapse(slice) {
+            if self.ledger.is_open(slice)
+                && let Some(movement) = self.ledger.lapse(slice)
+            {
                 self.happen(movement);
             }
         }

@@ -42,6 +42,8 @@ pub struct Account {
     pub(super) budgets: Vec<BudgetState>,
     /// In slices now; as `totals.outstanding`, with money.
     pub(super) outstanding: Quantity,
+    /// The part of it that is in lapsed slices. Budgets have counted that as spent when it lapsed.
+    pub(super) lapsed: Quantity,
     pub(super) totals: Totals,
 }
 
@@ -54,6 +56,7 @@ impl Account {
             borrow_plan: Plan::none(),
             budgets: Vec::new(),
             outstanding: Quantity::ZERO,
+            lapsed: Quantity::ZERO,
             totals: Totals::default(),
         }
     }
@@ -86,6 +89,11 @@ impl Account {
     /// In slices now.
     pub fn outstanding(&self) -> Quantity {
         self.outstanding
+    }
+
+    /// What budgets count beside what was settled: in slices now, lapsed ones apart.
+    pub fn drawn(&self) -> Quantity {
+        self.outstanding.less(self.lapsed)
     }
 
     /// Sums since the beginning.

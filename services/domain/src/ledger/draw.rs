@@ -95,7 +95,7 @@ impl Allocation<'_> {
         let ahead = draw.ahead;
         let mut tokens = ahead.tokens.min(self.plenty(draw.need.tokens));
         for budget in self.account.budgets.iter().filter(|budget| budget.refuses()) {
-            let room = budget.room(self.account.outstanding).saturating_sub(budget.part(draw.need));
+            let room = budget.room(self.account.drawn()).saturating_sub(budget.part(draw.need));
             let (room, whole) = (room / AHEAD_OF_BORROWED, budget.part(ahead));
             if whole > room {
                 tokens = tokens.min(Tokens::new(share(ahead.tokens.get(), room, whole)));

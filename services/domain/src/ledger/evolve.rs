@@ -90,13 +90,19 @@ impl Ledger {
         let refund = if slice.state == SliceState::Open { Refund::default() } else { slice.give_back(rest) };
         let money = used.money.min(slice.money);
         slice.money = slice.money.saturating_sub(money);
-        let (place, over) = (slice.place, slice.is_over());
+        let (place, over, lapsed) = (slice.place, slice.is_over(), slice.state == SliceState::Lapsed);
         let returned = refund.total().available();
         let account = self.account_mut(place);
-        account.no_longer_outstanding(Quantity { tokens: covered + returned, money });
+        let no_longer = Quantity { tokens: covered + returned, money };
+        account.no_longer_outstanding(no_longer);
+        let mut uncounted = used;
+        if lapsed {
+            account.lapsed = account.lapsed.less(no_longer);
+            uncounted = used.less(Quantity { tokens: covered, money });
+        }
         account.totals.settled += used.tokens;
         account.totals.returned += returned;
-        account.budgets.iter_mut().for_each(|budget| budget.settle(used));
+        account.budgets.iter_mut().for_each(|budget| budget.settle(uncounted));
         self.refund(place, refund);
         self.owe(place, used.tokens.saturating_sub(covered));
         if over {
@@ -156,19 +162,25 @@ impl Ledger {
     }
 
     fn evolve_lapsed(&mut self, id: SliceId) {
-        let Some(slice) = self.slices.get_mut(&id).filter(|slice| slice.state == SliceState::Open) else {
+        let Some(slice) = self.slices.get_mut(&id).filter(|slice| slice.state != SliceState::Lapsed) else {
             return;
         };
         slice.state = SliceState::Lapsed;
+        let (place, rest) = (slice.place, slice.outstanding());
+        let account = self.account_mut(place);
+        account.lapsed = account.lapsed.plus(rest);
+        account.budgets.iter_mut().for_each(|budget| budget.settle(rest));
         self.remember_lapsed(id);
     }
 
     fn remember_lapsed(&mut self, id: SliceId) {
-        self.lapsed.insert(id);
-        if self.lapsed.len() > LAPSED_MAX
-            && let Some(oldest) = self.lapsed.first().copied()
-        {
-            self.forgotten = self.forgotten.max(Some(oldest));
+        let remembered = if id.is_self_granted() { &mut self.self_granted } else { &mut self.lapsed };
+        remembered.insert(id);
+        let oldest = (remembered.len() > LAPSED_MAX).then(|| remembered.first().copied()).flatten();
+        if let Some(oldest) = oldest {
+            if oldest.is_self_granted() {
+                self.forgotten = self.forgotten.max(Some(oldest));
+            }
             self.forget(oldest);
         }
     }
@@ -176,8 +188,12 @@ impl Ledger {
     /// What is still outstanding of a slice that is over was money only; of a lapsed one it counts as spent.
     fn forget(&mut self, id: SliceId) {
         self.lapsed.remove(&id);
+        self.self_granted.remove(&id);
         let Some(slice) = self.slices.remove(&id) else { return };
         let account = self.account_mut(slice.place);
+        if slice.state == SliceState::Lapsed {
+            account.lapsed = account.lapsed.less(slice.outstanding());
+        }
         account.no_longer_outstanding(Quantity { tokens: slice.tokens, money: slice.money });
         account.totals.lapsed += slice.tokens;
     }

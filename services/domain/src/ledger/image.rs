@@ -26,7 +26,7 @@ pub struct LedgerImage {
     pub slices: Vec<SliceImage>,
     /// The newest slice.
     pub last_slice: Option<SliceId>,
-    /// The newest lapsed slice that was forgotten.
+    /// The newest self-granted slice that was forgotten.
     pub forgotten: Option<SliceId>,
 }
 
@@ -89,10 +89,15 @@ impl Ledger {
     /// The ledger that an image was made of.
     pub fn from_image(image: LedgerImage) -> Self {
         let slices: Table<SliceId, Slice> = image.slices.into_iter().map(slice_of_image).collect();
-        let lapsed: BTreeSet<SliceId> =
-            slices.iter().filter(|(_, slice)| slice.state == SliceState::Lapsed).map(|(id, _)| *id).collect();
-        let accounts: Vec<Account> =
+        let lapsed = slices.iter().filter(|(_, slice)| slice.state == SliceState::Lapsed).map(|(id, _)| *id);
+        let (self_granted, lapsed): (BTreeSet<SliceId>, BTreeSet<SliceId>) =
+            lapsed.partition(|slice| slice.is_self_granted());
+        let mut accounts: Vec<Account> =
             image.accounts.into_iter().map(|account| account_of_image(account, &image.terms)).collect();
+        for slice in slices.values().filter(|slice| slice.state == SliceState::Lapsed) {
+            let account = &mut accounts[slice.place.index()];
+            account.lapsed = account.lapsed.plus(slice.outstanding());
+        }
         let place = |(number, account): (usize, &Account)| {
             let number = u32::try_from(number).expect("places are numbered in 32 bits");
             (account.service.clone(), Place::new(number))
@@ -105,6 +110,7 @@ impl Ledger {
             accounts,
             slices,
             lapsed,
+            self_granted,
             last_slice: image.last_slice,
             forgotten: image.forgotten,
         }
@@ -131,6 +137,7 @@ fn account_of_image(image: AccountImage, terms: &PoolTerms) -> Account {
         borrow_plan: image.borrow_plan,
         budgets: image.budgets,
         outstanding: image.outstanding,
+        lapsed: Quantity::ZERO,
         totals: image.totals,
     }
 }

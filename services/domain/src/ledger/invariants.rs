@@ -12,7 +12,7 @@ use crate::bucket::{Level, UNITS_PER_TOKEN};
 use crate::burst::Approval;
 use crate::ids::ServiceId;
 use crate::ledger::levels::Place;
-use crate::ledger::{Account, Event, Ledger, Quantity, Refusal, Settle, fit};
+use crate::ledger::{Account, Event, Ledger, Quantity, Settle, fit};
 use crate::time::Timestamp;
 
 /// A promise that does not hold. Always a defect of the ledger.
@@ -125,41 +125,6 @@ pub fn invariant_snapshot(ledger: &Ledger) -> Result<(), Violation> {
     let copy = Ledger::from_image(ledger.image());
     promise("replay", copy == *ledger, || format!("from its image {copy:?}\nlive {ledger:?}"))
 }
-
-/// Promise 7: if nothing else arrives, the same request passes at the instant it was told; if it was told never, it does
-/// not pass at any edge to come, nor long after.
-pub fn invariant_truthful_retry(
-    ledger: &Ledger,
-    service: &ServiceId,
-    asked: Quantity,
-    refusal: &Refusal,
-) -> Result<(), Violation> {
-    let now = ledger.at();
-    let passes = |at: Timestamp| {
-        let mut later = ledger.clone();
-        later.advance(at);
-        while let Some(opened) = later.place(service).and_then(|place| later.open_budget(place)) {
-            later.evolve_moved(&opened);
-        }
-        later.would_admit(service, asked)
-    };
-    if let Some(retry) = refusal.retry() {
-        let told = || format!("{refusal:?} at {now}, told {}: {:?}", retry.at, passes(retry.at));
-        promise("truthful retry", retry.at > now && retry.after == retry.at.since(now), told)?;
-        return promise("truthful retry", passes(retry.at).is_ok(), told);
-    }
-    let bursts = ledger.terms().bursts_of(service);
-    let edges = bursts.flat_map(|record| [record.burst.window.end().minus(NANO), record.burst.window.end()]);
-    let later = [now, now.plus(LONG)].into_iter().chain(edges.filter(|edge| *edge >= now));
-    for at in later {
-        promise("truthful retry", passes(at).is_err(), || format!("{refusal:?} at {now}, passes at {at}"))?;
-    }
-    Ok(())
-}
-
-const NANO: std::time::Duration = std::time::Duration::from_nanos(1);
-/// Longer than any debt of a test takes to refill.
-const LONG: std::time::Duration = std::time::Duration::from_hours(10 * 365 * 24);
 
 /// Promise 8, for the ledger's part: a hold that is settled is not settled again.
 pub fn invariant_settled_once(ledger: &Ledger, settled: &Settle) -> Result<(), Violation> {

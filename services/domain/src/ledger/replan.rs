@@ -69,7 +69,7 @@ impl Ledger {
         account.borrow.advance(&account.borrow_plan, at);
         account.borrow_plan = plan;
         account.borrow.advance(&account.borrow_plan, at);
-        if set && deeper > Level::ZERO {
+        if set && deeper > Level::ZERO && account.borrow.level() >= Level::ZERO {
             account.borrow.put(&account.borrow_plan, deeper, at);
         }
         if let Some(terms) = &terms {

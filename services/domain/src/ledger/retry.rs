@@ -71,7 +71,7 @@ pub(super) fn split(
 }
 
 /// The most that could be borrowed now, wherever the guarantee stands.
-pub(super) fn borrowable(levels: &Levels, _place: Place, borrowing: &Borrowing) -> Level {
+pub(super) fn borrowable(levels: &Levels, borrowing: &Borrowing) -> Level {
     let has = borrowing.bucket.level_at(borrowing.plan, levels.at());
     has.min(lendable(levels, borrowing.threshold_percent)).max(Level::ZERO)
 }

@@ -24,9 +24,10 @@ impl Ledger {
         Some(self.moved(service, Moved::Sealed { slice, free, holds }))
     }
 
-    /// Counts a slice as spent; none if it is not open.
+    /// Counts a slice as spent; none if it is counted so, or over.
     pub fn lapse(&self, slice: SliceId) -> Option<Movement> {
-        let service = self.open_slice(slice)?;
+        let found = self.slices.get(&slice).filter(|slice| slice.state != SliceState::Lapsed)?;
+        let service = &self.account_at(found.place).service;
         Some(self.moved(service, Moved::Lapsed { slice }))
     }
 
@@ -43,7 +44,7 @@ impl Ledger {
     pub fn reach_threshold(&self, place: Place) -> Option<Movement> {
         let account = self.account_at(place);
         let reached = |budget: &crate::budget::BudgetState| {
-            let percent = budget.reached(account.outstanding).next()?;
+            let percent = budget.reached(account.drawn()).next()?;
             Some((budget.budget.id.clone(), percent))
         };
         let (budget, percent) = account.budgets.iter().find_map(reached)?;

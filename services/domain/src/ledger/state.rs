@@ -11,7 +11,7 @@ use crate::policy::Thresholds;
 use crate::table::Table;
 use crate::time::Timestamp;
 
-/// How many lapsed slices a pool remembers: those of 30 crashes of a node with 2,000 busy allocations, in 40 MB. The oldest
+/// How many lapsed slices, and how many self-granted ones, a pool remembers: those of 30 crashes of a node with 2,000 busy allocations, in 40 MB. The oldest
 /// is forgotten first; what is settled for it later is taken for a repetition, and not charged.
 pub const LAPSED_MAX: usize = 65_536;
 
@@ -29,9 +29,11 @@ pub struct Ledger {
     /// Those that are not over.
     pub(super) slices: Table<SliceId, Slice>,
     pub(super) lapsed: BTreeSet<SliceId>,
+    /// Those that gateways granted themselves; apart, so that neither crowds out the other.
+    pub(super) self_granted: BTreeSet<SliceId>,
     /// The newest that was drawn here.
     pub(super) last_slice: Option<SliceId>,
-    /// The newest lapsed slice that was forgotten.
+    /// The newest self-granted slice that was forgotten.
     pub(super) forgotten: Option<SliceId>,
 }
 

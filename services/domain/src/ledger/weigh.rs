@@ -61,13 +61,12 @@ impl Allocation<'_> {
     }
 
     fn weigh_budgets(&self, need: Quantity) -> Result<(), Refusal> {
-        let outstanding = self.account.outstanding;
-        let short = |state: &&BudgetState| state.refuses() && state.room(outstanding) < state.part(need);
+        let (drawn, now) = (self.account.drawn(), self.ledger.at());
+        let short = |state: &&BudgetState| state.refuses() && state.room_at(now, drawn) < state.part(need);
         let Some(first) = self.account.budgets.iter().find(short) else { return Ok(()) };
-        let now = self.ledger.at();
         Err(Refusal::BudgetUsed {
             budget: first.budget.id.clone(),
-            used: first.used(outstanding),
+            used: first.used(drawn),
             limit: first.limit(),
             resets: first.period.map_or(now, Window::end),
             retry: self.first_admission(need, now).map(|at| Retry::at(at, now)),
@@ -101,14 +100,14 @@ impl Allocation<'_> {
     fn first_admission(&self, need: Quantity, from: Timestamp) -> Option<Timestamp> {
         let mut from = from;
         for budget in self.account.budgets.iter().filter(|budget| budget.refuses()) {
-            from = from.max(first_room(budget, self.account.outstanding, need, from)?);
+            from = from.max(first_room(budget, self.account.drawn(), need, from)?);
         }
         let level = Level::from_tokens(need.tokens);
         first_admission_from(&self.ledger.levels, self.place, &self.borrowing(), level, from)
     }
 
     pub(super) fn borrowable(&self) -> Level {
-        borrowable(&self.ledger.levels, self.place, &self.borrowing())
+        borrowable(&self.ledger.levels, &self.borrowing())
     }
 
     /// What borrowers on these terms must leave of the spare.
@@ -126,16 +125,11 @@ impl Allocation<'_> {
 }
 
 /// The first instant from another one on at which a budget has room: then, or when its next period begins.
-fn first_room(
-    budget: &BudgetState,
-    outstanding: Quantity,
-    need: Quantity,
-    from: Timestamp,
-) -> Option<Timestamp> {
+fn first_room(budget: &BudgetState, drawn: Quantity, need: Quantity, from: Timestamp) -> Option<Timestamp> {
     let end = budget.period.map_or(from, Window::end);
-    if from < end && budget.room(outstanding) >= budget.part(need) {
+    if from < end && budget.room(drawn) >= budget.part(need) {
         return Some(from);
     }
-    let fresh = budget.limit().saturating_sub(budget.part(outstanding));
+    let fresh = budget.limit().saturating_sub(budget.part(drawn));
     (fresh >= budget.part(need)).then_some(end.max(from))
 }

@@ -5,13 +5,15 @@
 mod clients;
 mod pool;
 mod retry;
+mod seen;
 mod steps;
 mod terms;
 
-use pool::{Pool, Seen};
+use pool::Pool;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
+use seen::Seen;
 use steps::{Step, step};
 
 /// Steps of a run.

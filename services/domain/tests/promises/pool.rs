@@ -1,52 +1,22 @@
 //! A pool under a random run: a desk, its journal, its callers, and the witnesses that watch it.
 
+mod calls;
+
 use std::time::Duration;
 
 use weir_domain::amount::{Money, Tokens};
 use weir_domain::authorship::Authorship;
 use weir_domain::bucket::Level;
-use weir_domain::desk::{Desk, Mark, Release, Reserve};
-use weir_domain::ids::{HoldId, NodeId, ReservationId, ServiceId, SliceId};
+use weir_domain::desk::{Desk, Mark};
+use weir_domain::ids::{NodeId, ReservationId, ServiceId};
 use weir_domain::ledger::invariants::{self as promises, GuaranteeWitness, PhysicalWitness};
-use weir_domain::ledger::{Event, Ledger, Moved, Quantity, Refusal, Seal, Settle};
+use weir_domain::ledger::{Event, Ledger, Moved, Quantity};
 use weir_domain::time::Timestamp;
 
-use crate::clients::{Clients, Held, Unacknowledged};
-use crate::retry;
+use crate::clients::Clients;
+use crate::seen::Seen;
 use crate::steps::{Allocate, BURSTS, SERVICES, Step};
 use crate::terms::{changes, define, service, terms_of};
-
-/// How often a run reached what is worth checking.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Seen {
-    pub(crate) admitted: usize,
-    pub(crate) borrowed: usize,
-    pub(crate) shadowed: usize,
-    pub(crate) told_when: usize,
-    pub(crate) told_never: usize,
-    pub(crate) deficits: usize,
-    pub(crate) governed: usize,
-    pub(crate) change_refused: usize,
-    pub(crate) crashes: usize,
-    pub(crate) late_settles: usize,
-    pub(crate) thresholds: usize,
-}
-
-impl Seen {
-    pub(crate) fn add(&mut self, other: Self) {
-        self.admitted += other.admitted;
-        self.borrowed += other.borrowed;
-        self.shadowed += other.shadowed;
-        self.told_when += other.told_when;
-        self.told_never += other.told_never;
-        self.deficits += other.deficits;
-        self.governed += other.governed;
-        self.change_refused += other.change_refused;
-        self.crashes += other.crashes;
-        self.late_settles += other.late_settles;
-        self.thresholds += other.thresholds;
-    }
-}
 
 type Checked = Result<(), String>;
 
@@ -166,161 +136,6 @@ impl Pool {
     fn tick(&mut self) {
         self.desk.advance(self.now);
         self.desk.tick();
-    }
-
-    fn reserve(&mut self, reservation: ReservationId, who: ServiceId, tokens: Tokens) -> Checked {
-        self.desk.advance(self.now);
-        self.clients.reserved.push((reservation, who.clone(), tokens));
-        let ask = Reserve { reservation, service: who.clone(), need: quantity(tokens) };
-        let answer = self.desk.reserve(&ask);
-        match answer.what {
-            Ok(admitted) => {
-                self.seen.admitted += 1;
-                self.seen.shadowed += usize::from(admitted.shadowed.is_some());
-                let held = Held { hold: admitted.hold, service: who, used: None };
-                let known = |other: &Held| other.hold == admitted.hold;
-                let clients = &mut self.clients;
-                let again =
-                    clients.held.iter().any(known) || clients.waiting.iter().any(|(held, _)| known(held));
-                if !again {
-                    clients.waiting.push((held, answer.after));
-                }
-                let again = self.desk.reserve(&ask).what;
-                let same = again.as_ref().is_ok_and(|again| again.hold == admitted.hold);
-                if same { Ok(()) } else { Err(format!("idempotence: {ask:?} again is {again:?}")) }
-            }
-            Err(refusal) => self.refused(&ask, &refusal),
-        }
-    }
-
-    fn refused(&mut self, ask: &Reserve, refusal: &Refusal) -> Checked {
-        self.seen.told_when += usize::from(refusal.retry().is_some());
-        self.seen.told_never += usize::from(refusal.retry().is_none());
-        self.mirror_events();
-        if matches!(refusal, Refusal::CapacityUsed(_)) {
-            let now = self.desk.ledger().at();
-            self.guarantee.invariant_guarantee(&ask.service, ask.need.tokens, now).map_err(text)?;
-        }
-        retry::check(&self.desk, ask, refusal)
-    }
-
-    fn reserve_again(&mut self, which: usize, tokens: Option<u64>) -> Checked {
-        let Some((reservation, who, before)) = pick(&self.clients.reserved, which).cloned() else {
-            return Ok(());
-        };
-        self.reserve(reservation, who, tokens.map_or(before, Tokens::new))
-    }
-
-    fn settle(&mut self, hold: HoldId, who: &ServiceId, used: Tokens) -> Result<bool, String> {
-        self.desk.advance(self.now);
-        let settle = Settle { hold, service: who.clone(), used: quantity(used) };
-        let answer = self.desk.settle(&settle);
-        promises::invariant_settled_once(self.desk.ledger(), &settle).map_err(text)?;
-        if answer.what {
-            if let Some(before) = self.clients.charged.insert(hold, (who.clone(), used)) {
-                return Err(format!("idempotence: {hold} was charged {before:?}, and {used} now"));
-            }
-            let (who, after) = (who.clone(), answer.after);
-            self.clients.unacknowledged.push(Unacknowledged { hold, service: who, used, after });
-        }
-        Ok(answer.what)
-    }
-
-    fn settle_one(&mut self, which: usize, used: Tokens) -> Checked {
-        let open: Vec<_> =
-            (0..self.clients.held.len()).filter(|at| self.clients.held[*at].used.is_none()).collect();
-        let Some(at) = pick(&open, which).copied() else { return Ok(()) };
-        let held = self.clients.held[at].clone();
-        self.clients.held[at].used = Some(used);
-        let late = !self.desk.ledger().is_open(held.hold.slice());
-        self.seen.late_settles += usize::from(late);
-        if self.settle(held.hold, &held.service, used)? {
-            Ok(())
-        } else {
-            Err(format!("settle: {held:?} was never settled, and is not charged"))
-        }
-    }
-
-    fn settle_again(&mut self, which: usize, used: Tokens) -> Checked {
-        let settled = self.clients.held.iter().filter(|held| held.used.is_some());
-        let settled: Vec<_> = settled.filter(|held| self.clients.charged.contains_key(&held.hold)).collect();
-        let Some(held) = pick(&settled, which).map(|held| Held::clone(held)) else { return Ok(()) };
-        if self.settle(held.hold, &held.service, used)? {
-            return Err(format!("idempotence: {held:?} is charged again"));
-        }
-        Ok(())
-    }
-
-    fn settle_self_granted(&mut self, who: usize, held: u64, used: u64) -> Checked {
-        self.minted += 1;
-        let slice = SliceId::self_granted(u32::try_from(self.minted).unwrap(), self.now);
-        let hold = HoldId::try_pack(slice, 0, Tokens::new(held)).unwrap();
-        let used = Tokens::new(used);
-        self.clients.held.push(Held { hold, service: service(who), used: Some(used) });
-        self.settle(hold, &service(who), used).map(|_| ())
-    }
-
-    fn release(&mut self, which: usize) -> Checked {
-        let open: Vec<_> =
-            (0..self.clients.held.len()).filter(|at| self.clients.held[*at].used.is_none()).collect();
-        let Some(at) = pick(&open, which).copied() else { return Ok(()) };
-        let held = self.clients.held[at].clone();
-        self.clients.held[at].used = Some(Tokens::ZERO);
-        self.desk.advance(self.now);
-        let answer = self.desk.release(&Release::Hold(held.hold), &held.service);
-        if !answer.what {
-            return Err(format!("settle: {held:?} cannot be given back"));
-        }
-        self.clients.charged.insert(held.hold, (held.service.clone(), Tokens::ZERO));
-        let Held { hold, service, .. } = held;
-        self.clients.unacknowledged.push(Unacknowledged {
-            hold,
-            service,
-            used: Tokens::ZERO,
-            after: answer.after,
-        });
-        Ok(())
-    }
-
-    fn extend(&mut self, which: usize) {
-        self.desk.advance(self.now);
-        if let Some(held) = pick(&self.clients.held, which) {
-            self.desk.extend(held.hold);
-        }
-    }
-
-    fn redeclare(&mut self, which: usize) {
-        self.desk.advance(self.now);
-        if let Some(held) = pick(&self.clients.held, which).cloned() {
-            self.desk.redeclare(held.hold, &held.service);
-        }
-    }
-
-    fn node_draw(&mut self, who: &ServiceId, tokens: Tokens) -> Checked {
-        self.desk.advance(self.now);
-        let answer = self.desk.draw(&node(), who, quantity(tokens), quantity(Tokens::new(200)));
-        if let Ok((slice, drawn)) = answer.what {
-            if drawn.tokens < tokens {
-                return Err(format!("conservation: {tokens} needed, {} drawn", drawn.tokens));
-            }
-            self.clients.waiting_slices.push((slice, who.clone(), drawn.tokens, answer.after));
-        }
-        Ok(())
-    }
-
-    /// The node hands out one hold of its slice and returns the rest, if the slice has not lapsed.
-    fn node_return(&mut self, which: usize, handed: u64) {
-        if self.clients.slices.is_empty() {
-            return;
-        }
-        let place = which % self.clients.slices.len();
-        let (slice, who, tokens, holds) = self.clients.slices.swap_remove(place);
-        let handed = Tokens::new(handed.min(tokens.get()));
-        let hold = HoldId::try_pack(slice, holds, handed).unwrap();
-        self.clients.held.push(Held { hold, service: who, used: None });
-        self.desk.advance(self.now);
-        let free = quantity(tokens.saturating_sub(handed));
-        self.desk.take_back(&node(), &Seal { slice, free, holds: holds + 1 });
     }
 
     fn change(&mut self, step: &Step) {

@@ -90,3 +90,32 @@ fn in_shadow_mode_what_would_be_refused_passes_and_is_told() {
     assert!(story.reserve("other", 1_000).is_ok());
     story.then_replays();
 }
+
+#[test]
+fn what_passed_in_shadow_mode_is_not_held_against_the_service_afterwards() {
+    let limited = Terms { requests: Some(rpm(60)), ..terms(60_000) };
+    let shadow = Terms { enforcement: Enforcement::Shadow, ..limited.clone() };
+    let mut story = Story::given_pool(600_000).and("chat", shadow);
+    for _ in 0..500 {
+        story.reserve("chat", 1).unwrap();
+    }
+    story.change(crate::ledger::Change::SetAllocation { service: service("chat"), terms: limited });
+    assert!(story.reserve("chat", 1).is_err());
+    story.wait_ms(1_000);
+    assert!(story.reserve("chat", 1).is_ok());
+}
+
+#[test]
+fn a_hold_that_is_never_settled_lets_go_of_its_slice_and_is_charged_if_it_is_settled_after_all() {
+    let mut story = Story::given_pool(60_000).and("chat", terms(6_000));
+    let hold = story.reserve("chat", 400).unwrap();
+    for _ in 0..3 {
+        story.wait_ms(13 * 3_600 * 1_000);
+    }
+    let state = story.desk.ledger().slice(hold.slice()).map(crate::ledger::Slice::state);
+    assert_eq!(state, Some(crate::ledger::SliceState::Lapsed));
+    assert!(story.settle(hold, 450));
+    assert!(!story.settle(hold, 450));
+    assert_eq!(story.settled("chat"), 450);
+    story.then_replays();
+}

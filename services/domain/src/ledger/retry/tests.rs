@@ -53,7 +53,7 @@ fn a_draw_takes_from_its_guarantee_first_and_borrows_the_rest() {
     assert_eq!(found, Ok(Split { guaranteed: tokens(30), borrowed: tokens(20) }));
     let found = split(&levels, place(0), &borrowing, tokens(20));
     assert_eq!(found, Ok(Split { guaranteed: tokens(20), borrowed: Level::ZERO }));
-    assert_eq!(borrowable(&levels, place(0), &borrowing), tokens(570));
+    assert_eq!(borrowable(&levels, &borrowing), tokens(570));
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn a_draw_is_short_of_its_ceiling_before_it_is_short_of_spare() {
     assert_eq!(split(&levels, place(0), &borrowing, tokens(1)), Err(Short::Spare));
     levels.put_pool(tokens(300));
     let kept = tokens((600 - 90) / 2);
-    assert_eq!(borrowable(&levels, place(0), &borrowing), tokens(300).minus(kept));
+    assert_eq!(borrowable(&levels, &borrowing), tokens(300).minus(kept));
     assert!(split(&levels, place(0), &borrowing, tokens(45)).is_ok());
     assert_eq!(split(&levels, place(0), &borrowing, tokens(46)), Err(Short::Spare));
 }

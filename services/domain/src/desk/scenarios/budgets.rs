@@ -1,0 +1,65 @@
+//! Stories of budgets: what counts against them, through crashes and changes of policy.
+
+use super::story::{Story, service, terms};
+use crate::amount::Tokens;
+use crate::budget::{Budget, BudgetKind, BudgetLimit};
+use crate::calendar::{Period, Zone};
+use crate::ids::BudgetId;
+use crate::ledger::{Change, Event, Moved, Refusal};
+use crate::policy::Terms;
+
+const DAY_MS: u64 = 24 * 3_600 * 1_000;
+
+fn with_budget(limit: u64) -> Terms {
+    let budget = Budget {
+        id: BudgetId::try_new("daily").unwrap(),
+        limit: BudgetLimit::Tokens(Tokens::new(limit)),
+        period: Period::Day,
+        zone: Zone::UTC,
+        kind: BudgetKind::Hard,
+        thresholds: vec![50, 80],
+    };
+    Terms { budgets: vec![budget], ..terms(60_000) }
+}
+
+fn thresholds_told(story: &Story) -> usize {
+    let told = |event: &&Event| matches!(event, Event::Moved(moved) if matches!(moved.what, Moved::ThresholdReached { .. }));
+    story.events.iter().filter(told).count()
+}
+
+#[test]
+fn a_hard_budget_refuses_until_its_next_period() {
+    let mut story = Story::given_pool(600_000).and("chat", with_budget(1_000));
+    let hold = story.reserve("chat", 900).unwrap();
+    assert!(matches!(story.reserve("chat", 200), Err(Refusal::BudgetUsed { .. })));
+    story.settle(hold, 900);
+    let refusal = story.reserve("chat", 200).unwrap_err();
+    let after = refusal.retry().unwrap().after;
+    story.wait_ms(u64::try_from(after.as_millis()).unwrap() + 1);
+    assert!(story.reserve("chat", 200).is_ok());
+    story.then_replays();
+}
+
+#[test]
+fn what_a_crash_leaves_counts_on_the_day_of_the_crash_only() {
+    let mut story = Story::given_pool(600_000).and("chat", with_budget(1_000));
+    let hold = story.reserve("chat", 600).unwrap();
+    story.crash();
+    assert!(story.reserve("chat", 600).is_err());
+    story.settle(hold, 700);
+    assert!(story.reserve("chat", 400).is_err(), "the excess counts too");
+    story.wait_ms(DAY_MS);
+    assert!(story.reserve("chat", 1_000).is_ok());
+    story.then_replays();
+}
+
+#[test]
+fn a_threshold_is_told_once_though_the_policy_changes_elsewhere() {
+    let mut story = Story::given_pool(600_000).and("chat", with_budget(1_000));
+    story.reserve("chat", 850).unwrap();
+    assert_eq!(thresholds_told(&story), 2);
+    let more = Terms { request_max: Tokens::new(900), ..with_budget(1_000) };
+    story.change(Change::SetAllocation { service: service("chat"), terms: more });
+    story.reserve("chat", 10).unwrap();
+    assert_eq!(thresholds_told(&story), 2);
+}
