@@ -1,6 +1,10 @@
 //! Two services in one pool: one borrows what the other leaves, and the other never notices.
 
-use anyhow::{bail, ensure};
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use anyhow::{Context, bail, ensure};
 use tokio::task::JoinSet;
 
 use crate::stage::{Caller, Shared, passed};
@@ -23,14 +27,14 @@ pub(crate) async fn a_service_borrows_what_others_leave_and_never_their_guarante
     let taken = take_all(&borrower).await?;
     ensure!(taken >= BORROWED_MIN, "only {taken} tokens were let through");
 
-    let mut hammering = JoinSet::new();
+    let refused = Arc::new(AtomicUsize::new(0));
+    let mut hammering: JoinSet<anyhow::Result<Infallible>> = JoinSet::new();
     for _ in 0..4 {
-        let borrower = borrower.clone();
+        let (borrower, refused) = (borrower.clone(), Arc::clone(&refused));
         hammering.spawn(async move {
             loop {
-                if let Err(problem) = borrower.ask(500).await {
-                    return problem;
-                }
+                let answer = borrower.ask(500).await?;
+                refused.fetch_add(usize::from(!passed(&answer)), Ordering::Relaxed);
             }
         });
     }
@@ -40,10 +44,12 @@ pub(crate) async fn a_service_borrows_what_others_leave_and_never_their_guarante
         let body = String::from_utf8_lossy(&answer.body);
         ensure!(passed(&answer), "request {number} within the guarantee was refused: {body}");
     }
-    match hammering.try_join_next() {
-        Some(Ok(problem)) => Err(problem.context("the borrower could not ask")),
-        _ => Ok(()),
+    if let Some(ended) = hammering.try_join_next() {
+        ended?.context("the borrower could not ask")?;
     }
+    let refused = refused.load(Ordering::Relaxed);
+    ensure!(refused > requests, "the borrower was refused only {refused} times, so the pool was not used up");
+    Ok(())
 }
 
 /// Asks until others leave no more; how many tokens that was.
