@@ -23,13 +23,16 @@ use crate::auth::Authenticator;
 use crate::org_writer::OrgHandle;
 use crate::pool::Pools;
 use admission::Admission;
-use auth::Gate;
+use auth::{Gate, Stay};
 use governance::Governance;
 
 /// How long a connection may be silent before its peer is asked whether it is there, and how long it may take to say so:
 /// sessions of a node that is gone must not stay for ever.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// The largest policy that is applied: some 100,000 allocations. Only whoever is known may send one.
+const POLICY_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// What the services stand on.
 pub(crate) struct Parts {
@@ -47,15 +50,17 @@ pub(crate) async fn serve(
     shutdown: CancellationToken,
 ) -> Result<(), String> {
     let Parts { pools, org, clock, authenticator, tls } = parts;
+    let stay = Stay::new(Arc::clone(&authenticator), org.directory());
     let admission = Admission {
         pools,
         prices: org.prices(),
         org: org.clone(),
         clock: Arc::clone(&clock),
         shutdown: shutdown.clone(),
+        stay: stay.clone(),
     };
-    let gate = Gate::new(Arc::clone(&authenticator));
-    let governance = Governance { org, authenticator, clock, shutdown: shutdown.clone() };
+    let gate = Gate::new(authenticator);
+    let governance = Governance { org, stay, clock, shutdown: shutdown.clone() };
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_serving::<AdmissionServiceServer<Admission>>().await;
     reporter.set_serving::<GovernanceServiceServer<Governance>>().await;
@@ -68,7 +73,7 @@ pub(crate) async fn serve(
         .layer(gate)
         .add_service(health)
         .add_service(AdmissionServiceServer::new(admission))
-        .add_service(GovernanceServiceServer::new(governance))
+        .add_service(GovernanceServiceServer::new(governance).max_decoding_message_size(POLICY_BYTES_MAX))
         .add_service(reflection)
         .serve_with_incoming_shutdown(
             TcpIncoming::from(listener).with_nodelay(Some(true)),

@@ -20,7 +20,7 @@ use weir_proto::quota::v1::admission_service_server::AdmissionService;
 use weir_proto::quota::v1::reserve_response::Decision;
 use weir_runtime::clock::Clock;
 
-use super::auth::caller;
+use super::auth::{Stay, caller};
 use super::input::{self, invalid, parsed, reservation, trace_id, undecided};
 use super::refusal::{limit_to_wire, refused_to_wire, standing_to_wire};
 use super::session;
@@ -36,6 +36,7 @@ pub(crate) struct Admission {
     pub(super) prices: watch::Receiver<Arc<PriceBook>>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) shutdown: CancellationToken,
+    pub(super) stay: Stay,
 }
 
 type Answers = Pin<Box<dyn Stream<Item = Result<wire::SessionResponse, Status>> + Send>>;
@@ -94,7 +95,9 @@ impl AdmissionService for Admission {
         &self,
         request: Request<Streaming<wire::SessionRequest>>,
     ) -> Result<Response<Answers>, Status> {
-        Ok(Response::new(Box::pin(session::answers(self.clone(), request.into_inner()))))
+        let caller = caller(&request)?;
+        let answers = session::answers(self.clone(), request.into_inner());
+        Ok(Response::new(Box::pin(self.stay.limit(caller, answers))))
     }
 }
 
@@ -128,7 +131,9 @@ impl Admission {
 
     async fn release_inner(&self, call: wire::ReleaseRequest) -> Result<wire::ReleaseResponse, Status> {
         let release = match (call.hold_id.as_str(), call.reservation_id.as_str()) {
-            ("", "") => return Err(invalid("hold_id", "is missing, and so is reservation_id; name one of them")),
+            ("", "") => {
+                return Err(invalid("hold_id", "is missing, and so is reservation_id; name one of them"));
+            }
             ("", id) => Release::Reservation(reservation(id, "reservation_id")?),
             (hold, "") => Release::Hold(parsed(hold, "hold_id")?),
             _ => return Err(invalid("reservation_id", "is there beside hold_id; name one of them")),

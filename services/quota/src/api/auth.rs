@@ -3,6 +3,8 @@
 //! A [`Caller`] and a [`TraceContext`] go into the request's extensions. Works on requests that have not been read yet,
 //! so that whoever is turned away costs next to nothing.
 
+mod stay;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -20,6 +22,8 @@ use weir_runtime::trace::{TRACEPARENT, TraceContext};
 use crate::auth::guards::{CommandGuard, FailureGuard};
 use crate::auth::rules::{self, Rule};
 use crate::auth::{Authenticator, Caller, Shown, Unknown};
+
+pub(crate) use stay::Stay;
 
 /// When a caller may ask again whose issuer's keys are being fetched: a fetch takes less than a second.
 const KEYS_RETRY: Duration = Duration::from_secs(1);
@@ -145,3 +149,6 @@ pub(super) fn caller<T>(request: &tonic::Request<T>) -> Result<Caller, Status> {
     let caller = request.extensions().get::<Caller>().cloned();
     caller.ok_or_else(|| Status::internal("the call came past the gate"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,15 +23,15 @@ use weir_proto::governance::v1 as wire;
 use weir_proto::governance::v1::governance_service_server::GovernanceService;
 use weir_runtime::clock::Clock;
 
-use super::auth::caller;
+use super::auth::{Stay, caller};
 use super::input::trace_id;
-use crate::auth::{Authenticator, Caller};
+use crate::auth::Caller;
 use crate::org_writer::OrgHandle;
 
 /// Governance, in front of the organisation's writer.
 pub(crate) struct Governance {
     pub(super) org: OrgHandle,
-    pub(super) authenticator: Arc<Authenticator>,
+    pub(super) stay: Stay,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) shutdown: CancellationToken,
 }
@@ -188,6 +188,6 @@ impl GovernanceService for Governance {
     async fn watch_directory(&self, request: Request<wire::WatchDirectoryRequest>) -> Answer<Directories> {
         let Call { caller, asked, span } = open("watch", request)?;
         span.in_scope(|| tracing::info!(node = asked.node, "a node watches the directory"));
-        Ok(Response::new(self.watch(caller)))
+        Ok(Response::new(Box::pin(self.stay.limit(caller, self.directories()))))
     }
 }

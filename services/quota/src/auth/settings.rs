@@ -240,4 +240,29 @@ mod tests {
             ]
         );
     }
+
+    #[test]
+    fn settings_are_read_as_they_are_written() {
+        const TEXT: &str = r#"
+            [auth]
+            node_token = { env = "WEIR_NODE_TOKEN" }
+            [[auth.certificates]]
+            name = "spiffe://example.com/Gateway"
+            role = "lead"
+            team = "web"
+            [auth.oidc]
+            issuer = "https://login.example.com/v2.0"
+            audience = "weir"
+            roles = { "Weir.Admin" = "admin", "viewers" = "viewer" }
+        "#;
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("weir.toml"), TEXT).unwrap();
+        let mut settings = weir_runtime::config::Settings::load(Some(&dir.path().join("weir.toml"))).unwrap();
+        let auth: Auth = settings.section("auth");
+        assert_eq!(settings.finish(), Ok(()));
+        assert_eq!(auth.certificates[0].name, "spiffe://example.com/Gateway");
+        let oidc = auth.oidc.unwrap();
+        assert_eq!((oidc.name_claim.as_str(), oidc.role_claim.as_str()), ("sub", "roles"));
+        assert_eq!(oidc.roles.get("Weir.Admin"), Some(&RoleName::Admin), "{:?}", oidc.roles);
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use prost::Message;
 use prost_types::FileDescriptorSet;
 use tonic::{Code, Status};
@@ -277,11 +277,18 @@ async fn a_key_that_is_revoked_opens_nothing_and_ends_what_it_had_opened() {
     let watch = wire::WatchDirectoryRequest { node: "gateway-1".into() };
     let mut directories = gateway.governance.watch_directory(watch).await.unwrap().into_inner();
     assert!(directories.message().await.unwrap().is_some());
+    let open = quota::SessionOpen { node: "gateway-1".into(), ..Default::default() };
+    let open = quota::SessionRequest { request: Some(quota::session_request::Request::Open(open)) };
+    let asked = stream::iter([open]).chain(stream::pending());
+    let mut answers = gateway.admission.session(asked).await.unwrap().into_inner();
+    assert!(answers.message().await.unwrap().is_some());
+
     let mut ada = Person::named(&service, "ada").await;
     let revoke =
         wire::RevokeAccessKeyRequest { reason: "lost".into(), id: "gateway-1".into(), ..Default::default() };
     assert!(ada.governance.revoke_access_key(revoke).await.unwrap().into_inner().revoked);
     assert_eq!(directories.message().await.unwrap_err().code(), Code::Unauthenticated);
+    assert_eq!(answers.message().await.unwrap_err().code(), Code::Unauthenticated);
     assert_eq!(gateway.who().await.unwrap_err().code(), Code::Unauthenticated);
     service.stop().await;
 }

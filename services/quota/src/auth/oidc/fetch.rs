@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::Uri;
+use http::uri::InvalidUri;
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::Bytes;
 use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
@@ -91,18 +92,24 @@ impl Fetcher {
 
     async fn get(&self, url: &str) -> Result<Value, FetchError> {
         let failed = |reason: String| FetchError::Http { url: url.to_owned(), reason };
-        let uri: Uri = url.parse().map_err(|problem: http::uri::InvalidUri| failed(problem.to_string()))?;
+        let uri: Uri = url.parse().map_err(|problem: InvalidUri| failed(problem.to_string()))?;
         let fetched = async {
-            let response = self.client.get(uri).await.map_err(|problem| failed(problem.to_string()))?;
+            let response = self.client.get(uri).await.map_err(|problem| failed(whole(&problem)))?;
             let status = response.status();
             if !status.is_success() {
                 return Err(failed(format!("it answered {status}")));
             }
             let body = Limited::new(response.into_body(), DOCUMENT_BYTES_MAX).collect().await;
-            Ok(body.map_err(|problem| failed(problem.to_string()))?.to_bytes())
+            Ok(body.map_err(|problem| failed(whole(&*problem)))?.to_bytes())
         };
         let body = tokio::time::timeout(FETCH_MAX, fetched).await;
         let body = body.map_err(|_| failed(format!("it took longer than {FETCH_MAX:?}")))??;
         serde_json::from_slice(&body).map_err(|problem| failed(problem.to_string()))
     }
+}
+
+/// A problem and what caused it: the client's own words do not say why.
+fn whole(problem: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(problem), |problem| problem.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
