@@ -31,6 +31,9 @@ use handle::{Published, WAITING_MAX};
 const REBUILD_PAUSE_MIN: Duration = Duration::from_millis(50);
 const REBUILD_PAUSE_MAX: Duration = Duration::from_secs(2);
 
+/// Events in one append: a policy of thousands of services is well below what the journal takes at once.
+const EVENTS_AT_ONCE: usize = 1_024;
+
 /// A command, and who gives it.
 pub(crate) struct Ask {
     pub(crate) command: Command,
@@ -130,7 +133,7 @@ impl OrgWriter {
         by: &Authorship,
         expected: Option<u64>,
     ) -> Result<Result<bool, Refused>, NoDecision> {
-        let steps = change.pools.len() + usize::from(!change.org.is_empty());
+        let steps = change.pools.len() + change.org.len().div_ceil(EVENTS_AT_ONCE);
         let partly = |reason: NoDecision| if steps > 1 { reason.partly() } else { reason };
         let mut done = Vec::new();
         let mut changed = false;
@@ -166,19 +169,23 @@ impl OrgWriter {
 
     /// Appends events and makes them so. Whether there were any.
     async fn record(&mut self, events: Vec<Event>) -> Result<bool, NoDecision> {
-        if events.is_empty() {
-            return Ok(false);
+        for events in events.chunks(EVENTS_AT_ONCE) {
+            self.append(events).await?;
         }
+        Ok(!events.is_empty())
+    }
+
+    async fn append(&mut self, events: &[Event]) -> Result<(), NoDecision> {
         let facts = events.iter().cloned().map(QuotaFact::Org).collect();
         self.means.recorder.append(facts).await.map_err(|problem| {
             tracing::warn!(%problem, "decision of the organisation could not be recorded");
             crate::metrics::append_failed(weir_domain::fact::ORG_KEY);
             NoDecision::NotRecorded { reason: problem.to_string() }
         })?;
-        for event in &events {
+        for event in events {
             self.org.evolve(event);
         }
-        Ok(true)
+        Ok(())
     }
 
     /// Brings the organisation back to what the journal says, however long that takes. Whoever asks meanwhile is told.

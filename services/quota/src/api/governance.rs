@@ -10,6 +10,7 @@ mod exceptions;
 mod keys;
 mod policy;
 mod refused;
+mod size;
 mod watch;
 
 use std::pin::Pin;

@@ -72,6 +72,34 @@ async fn a_policy_with_several_problems_names_all_and_nothing_of_it_is_done() {
 }
 
 #[tokio::test]
+async fn what_the_journal_would_not_take_is_told_before_it_gets_there() {
+    let service = organisation().await;
+    let before = service.journal_records().await;
+    let (mut root, mut wendy) = (root(&service).await, Person::named(&service, "wendy").await);
+    let field = |status: tonic::Status| {
+        assert_eq!(status.code(), Code::InvalidArgument, "{status}");
+        status.get_details_bad_request().unwrap().field_violations[0].field.clone()
+    };
+    let mut wide = policy();
+    wide.teams[1].contact = "x".repeat(65 << 10);
+    assert_eq!(field(root.governance.apply_policy(applying(wide)).await.unwrap_err()), "policy.teams[1]");
+    let verbose = wire::Burst { requester: "x".repeat(3 << 20), ..burst("launch", (10, 20)) };
+    assert_eq!(field(wendy.governance.request_burst(asking(verbose)).await.unwrap_err()), "burst");
+    let verbose = wire::Burst { reason: "x".repeat(5 << 10), ..burst("launch", (10, 20)) };
+    assert_eq!(field(wendy.governance.request_burst(asking(verbose)).await.unwrap_err()), "reason");
+    let verbose = wire::DecideBurstRequest { author: "x".repeat(257), ..deciding("launch") };
+    assert_eq!(field(root.governance.deny_burst(verbose).await.unwrap_err()), "author");
+    assert_eq!(service.journal_records().await, before);
+
+    let mut large = policy();
+    let teams = (0..100).map(|number| format!("team-{number}"));
+    large.teams.extend(teams.map(|id| wire::Team { contact: "x".repeat(60 << 10), ..team(&id) }));
+    let applied = apply(&mut root, large).await;
+    assert_eq!(applied.changes.len(), 100, "6 MB in small things is a policy like any other");
+    service.stop().await;
+}
+
+#[tokio::test]
 async fn a_plan_says_what_would_change_and_changes_nothing() {
     let service = Service::start().await;
     let mut root = root(&service).await;

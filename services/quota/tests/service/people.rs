@@ -26,6 +26,9 @@ impl Interceptor for Token {
     }
 }
 
+/// What the command line reads of an answer.
+const ANSWER_BYTES_MAX: usize = 32 * 1024 * 1024;
+
 /// Somebody who talks to a service.
 #[derive(Clone)]
 pub(crate) struct Person {
@@ -38,7 +41,8 @@ impl Person {
     pub(crate) fn on(channel: Channel, token: &str) -> Self {
         let token = Token(token.to_owned());
         Self {
-            governance: GovernanceServiceClient::with_interceptor(channel.clone(), token.clone()),
+            governance: GovernanceServiceClient::with_interceptor(channel.clone(), token.clone())
+                .max_decoding_message_size(ANSWER_BYTES_MAX),
             admission: AdmissionServiceClient::with_interceptor(channel, token),
         }
     }

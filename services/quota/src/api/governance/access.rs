@@ -7,6 +7,7 @@ use weir_proto::governance::v1 as wire;
 
 use super::Governance;
 use super::decision::authorship;
+use super::size;
 use crate::api::input::{invalid, parsed, undecodable};
 use crate::auth::Caller;
 use crate::org_writer::Command;
@@ -19,6 +20,7 @@ impl Governance {
     ) -> Result<wire::CreateAccessKeyResponse, Status> {
         let by = authorship(caller, &call.author, &call.reason)?;
         let key = call.key.ok_or_else(|| invalid("key", "is missing"))?;
+        size::check("key", &key)?;
         let key = access_key_from_wire(&key).map_err(|problem| undecodable(&problem))?;
         let done = self.decide(Command::CreateAccessKey(key), by).await?;
         Ok(wire::CreateAccessKeyResponse { created: done.changed })

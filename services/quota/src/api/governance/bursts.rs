@@ -11,6 +11,7 @@ use weir_proto::governance::v1 as wire;
 
 use super::Governance;
 use super::decision::{authorship, expected};
+use super::size;
 use crate::api::auth::permission_denied;
 use crate::api::input::{invalid, parsed, undecodable};
 use crate::auth::{Caller, Owner};
@@ -32,6 +33,7 @@ impl Governance {
         call: wire::RequestBurstRequest,
     ) -> Result<wire::BurstResponse, Status> {
         let mut burst = call.burst.ok_or_else(|| invalid("burst", "is missing"))?;
+        size::check("burst", &burst)?;
         let service: ServiceId = parsed(&burst.service, "burst.service")?;
         let owner = self.org.org();
         caller.may_touch(Owner::of_service(&owner, &service)).map_err(|denied| permission_denied(&denied))?;

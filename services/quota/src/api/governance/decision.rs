@@ -6,6 +6,7 @@ use weir_domain::time::Timestamp;
 
 use super::Governance;
 use super::refused::refused;
+use super::size;
 use crate::api::input::{invalid, undecided};
 use crate::auth::Caller;
 use crate::org_writer::{Ask, Command, Done};
@@ -19,6 +20,8 @@ pub(super) fn authorship(caller: &Caller, author: &str, reason: &str) -> Result<
     if reason.trim().is_empty() {
         return Err(invalid("reason", "is missing; say why"));
     }
+    size::check_text("author", &author, size::NAME_BYTES_MAX)?;
+    size::check_text("reason", reason, size::REASON_BYTES_MAX)?;
     Ok(Authorship { author, reason: reason.trim().to_owned(), at: Timestamp::EPOCH, commit: None })
 }
 

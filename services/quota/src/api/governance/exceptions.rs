@@ -8,6 +8,7 @@ use weir_proto::governance::v1 as wire;
 
 use super::Governance;
 use super::decision::authorship;
+use super::size;
 use crate::api::input::{invalid, parsed, undecodable};
 use crate::auth::{Caller, Owner};
 use crate::org_writer::Command;
@@ -20,6 +21,7 @@ impl Governance {
     ) -> Result<wire::GrantExceptionResponse, Status> {
         let by = authorship(caller, &call.author, &call.reason)?;
         let exception = call.exception.ok_or_else(|| invalid("exception", "is missing"))?;
+        size::check("exception", &exception)?;
         let exception = exception_from_wire(&exception).map_err(|problem| undecodable(&problem))?;
         let done = self.decide(Command::GrantException(exception), by).await?;
         Ok(wire::GrantExceptionResponse { changed: done.changed })

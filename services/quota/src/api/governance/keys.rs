@@ -9,6 +9,7 @@ use weir_proto::governance::v1 as wire;
 
 use super::Governance;
 use super::decision::authorship;
+use super::size;
 use crate::api::auth::permission_denied;
 use crate::api::input::{invalid, parsed, undecodable};
 use crate::auth::{Caller, Owner};
@@ -21,6 +22,7 @@ impl Governance {
         call: wire::CreateCallerKeyRequest,
     ) -> Result<wire::CreateCallerKeyResponse, Status> {
         let key = call.key.ok_or_else(|| invalid("key", "is missing"))?;
+        size::check("key", &key)?;
         let key = caller_key_from_wire(&key).map_err(|problem| undecodable(&problem))?;
         let org = self.org.org();
         caller

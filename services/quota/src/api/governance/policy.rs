@@ -11,6 +11,7 @@ use weir_proto::governance::v1 as wire;
 
 use super::Governance;
 use super::decision::{authorship, expected};
+use super::size;
 use crate::api::input::{invalid, undecodable};
 use crate::auth::Caller;
 use crate::org_writer::{Ask, Command};
@@ -24,6 +25,8 @@ impl Governance {
         let by = authorship(caller, &call.author, &call.reason)?;
         let commit = Some(call.commit.trim()).filter(|commit| !commit.is_empty()).map(str::to_owned);
         let policy = call.policy.ok_or_else(|| invalid("policy", "is missing"))?;
+        size::check_text("commit", &call.commit, size::NAME_BYTES_MAX)?;
+        size::check_policy(&policy)?;
         let policy = policy_from_wire(&policy).map_err(|problem| undecodable(&problem))?;
         let ask = Ask {
             command: Command::Apply(policy),
