@@ -135,11 +135,8 @@ fn only_an_approved_burst_is_extended_and_only_to_a_later_end() {
 
 #[test]
 fn a_burst_that_nobody_knows_is_said_to_be_unknown() {
-    let unknown = ["approved", "denied", "revoked", "extended"];
     let changes = [approved("x", Guaranteed), denied("x"), revoked("x"), extended("x", 30)];
-    for (asked, change) in unknown.into_iter().zip(changes) {
-        let answer = requested().when([change]);
-        println!("{asked}");
-        answer.then_refused(ChangeRefused::NoBurst { burst: named("x") });
+    for change in changes {
+        requested().when([change]).then_refused(ChangeRefused::NoBurst { burst: named("x") });
     }
 }
