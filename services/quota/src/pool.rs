@@ -2,8 +2,10 @@
 
 mod batch;
 mod clerk;
+mod due;
 mod edges;
 mod entitled;
+mod inside;
 mod pace;
 mod section;
 mod shared;
@@ -28,8 +30,8 @@ use weir_runtime::tasks::Tasks;
 use crate::no_decision::NoDecision;
 use crate::rebuild::{Folded, RebuildError};
 pub(crate) use clerk::{Clerk, LimitsSeen, Reserved};
+pub(crate) use due::Due;
 pub(crate) use entitled::Entitled;
-pub(crate) use section::Due;
 use section::Section;
 pub(crate) use shared::Shared;
 use writer::PoolWriter;
@@ -94,7 +96,7 @@ impl PoolHandle {
 
     /// Returns when all that was said so far is in the journal.
     pub(crate) async fn recorded(&self) -> Result<(), NoDecision> {
-        self.step(1, |clerk| clerk.nothing())?.await
+        self.step(1, Clerk::nothing)?.await
     }
 
     /// Does a step at the pool's desk that takes as much room as so many calls, if its answer has to wait.
@@ -104,6 +106,16 @@ impl PoolHandle {
         step: impl FnOnce(&mut Clerk) -> Answer<T>,
     ) -> Result<Due<T>, NoDecision> {
         self.0.step(items, step)
+    }
+
+    /// Does a step that adds to an answer, which then rests on this step too.
+    pub(crate) fn step_on<T>(
+        &self,
+        due: &mut Due<T>,
+        items: usize,
+        step: impl FnOnce(&mut Clerk, &mut T) -> Answer<()>,
+    ) -> Result<(), NoDecision> {
+        self.0.step_on(due, items, step)
     }
 
     /// The limits of a service now, to be compared with later ones. Says nothing of what is recorded.

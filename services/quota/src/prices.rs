@@ -60,7 +60,9 @@ impl PriceBook {
         for price in prices {
             by_model.entry(price.model.as_str()).or_default().push(price.clone());
         }
-        by_model.values_mut().for_each(|prices| prices.sort_by_key(|price| price.valid_from));
+        for prices in by_model.values_mut() {
+            prices.sort_by_key(|price| price.valid_from);
+        }
         let of_pool = |pool: &Pool| {
             let models = pool.models.iter().map(|model| model.name.as_str());
             let prices = models.map(|name| (name.into(), by_model.get(name).cloned().unwrap_or_default()));
@@ -83,7 +85,8 @@ impl PriceBook {
 impl PoolPrices {
     fn at_most(&self, call: Intended<'_>, now: Timestamp) -> Money {
         let most = |price: &Price| {
-            let output = if call.input == Tokens::ZERO { price.output.max(price.input) } else { price.output };
+            let output =
+                if call.input == Tokens::ZERO { price.output.max(price.input) } else { price.output };
             let input = call.input.min(call.tokens);
             nano([(input, price.input), (call.tokens.saturating_sub(input), output)])
         };
@@ -104,7 +107,9 @@ impl PoolPrices {
     fn dearest(&self, model: &str, now: Timestamp, cost: impl Fn(&Price) -> Money) -> Money {
         match self.0.get(model) {
             Some(prices) => valid(prices, now).map_or(Money::ZERO, cost),
-            None => self.0.values().filter_map(|prices| valid(prices, now)).map(cost).max().unwrap_or(Money::ZERO),
+            None => {
+                self.0.values().filter_map(|prices| valid(prices, now)).map(cost).max().unwrap_or(Money::ZERO)
+            }
         }
     }
 }
@@ -160,7 +165,8 @@ mod tests {
         };
         let small = price("small", 0, [1_000, 500, 4_000]);
         let small_later = price("small", 200, [2_000, 1_000, 8_000]);
-        let prices = [small_later, small, price("large", 0, [3_000, 1_500, 12_000]), price("free", 150, [9, 9, 9])];
+        let prices =
+            [small_later, small, price("large", 0, [3_000, 1_500, 12_000]), price("free", 150, [9, 9, 9])];
         PriceBook::new([&pool], &prices)
     }
 
@@ -204,6 +210,9 @@ mod tests {
     #[test]
     fn what_does_not_fit_counts_as_the_most_there_is() {
         let dear = price("dear", 0, [u64::MAX, 0, u64::MAX]);
-        assert_eq!(nano([(Tokens::new(u64::MAX), dear.input), (Tokens::new(u64::MAX), dear.output)]).get(), u64::MAX);
+        assert_eq!(
+            nano([(Tokens::new(u64::MAX), dear.input), (Tokens::new(u64::MAX), dear.output)]).get(),
+            u64::MAX
+        );
     }
 }

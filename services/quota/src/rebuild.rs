@@ -98,7 +98,12 @@ pub(crate) async fn fold_on(
     let took = begun.elapsed();
     if haste == Haste::AtStart {
         crate::metrics::rebuilt(took);
-        tracing::info!(records = count, pools = folded.ledgers.len(), ?took, "quota rebuilt from the journal");
+        tracing::info!(
+            records = count,
+            pools = folded.ledgers.len(),
+            ?took,
+            "quota rebuilt from the journal"
+        );
     }
     Ok(folded)
 }

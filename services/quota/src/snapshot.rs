@@ -54,7 +54,11 @@ impl Snapshots {
     }
 
     /// The whole topic, folded: the last snapshot and what came after it.
-    pub(crate) async fn fold_all(&self, journal: &SharedJournal, haste: Haste) -> Result<Folded, RebuildError> {
+    pub(crate) async fn fold_all(
+        &self,
+        journal: &SharedJournal,
+        haste: Haste,
+    ) -> Result<Folded, RebuildError> {
         let begun = self.load(journal).await;
         rebuild::fold_on(journal, begun, haste).await
     }
@@ -96,7 +100,9 @@ impl Snapshots {
         metrics::snapshot(if outcome.is_ok() { "written" } else { "failed" });
         match outcome {
             Ok(bytes) => tracing::info!(bytes, "snapshot written"),
-            Err(problem) => tracing::warn!(%problem, "snapshot could not be written; the next start takes longer"),
+            Err(problem) => {
+                tracing::warn!(%problem, "snapshot could not be written; the next start takes longer");
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use tonic::Status;
-use weir_domain::amount::Tokens;
+use weir_domain::amount::{RequestsPerMinute, Tokens, TokensPerMinute};
 use weir_domain::budget::{BudgetKind, BudgetLimit};
 use weir_domain::burst::{Approval, BurstRecord};
 use weir_domain::desk::{BudgetStanding, Headroom, NextChange};
@@ -86,12 +86,12 @@ fn headroom_to_wire(pool: &PoolId, headroom: &Headroom) -> wire::Headroom {
         pool_depth: whole.depth.get(),
         pool_capacity_per_minute: whole.capacity.get(),
         ceiling_per_minute: terms.ceiling.get(),
-        lending_per_minute: terms.lending.map(|lending| lending.get()),
+        lending_per_minute: terms.lending.map(TokensPerMinute::get),
         borrowed: headroom.borrowed.get(),
         lent_per_minute: headroom.lent.get(),
         pool_deficit: whole.deficit.get(),
         threshold: headroom.threshold.get(),
-        requests_per_minute: terms.requests.map(|requests| requests.get()),
+        requests_per_minute: terms.requests.map(RequestsPerMinute::get),
         requests_available: headroom.requests_available,
         in_flight_max: terms.in_flight_max,
         budgets: headroom.budgets.iter().map(budget_to_wire).collect(),

@@ -67,8 +67,12 @@ mod tests {
         ];
         let wired = refusals.map(|refusal| refused_to_wire(&refusal));
         let limits = wired.clone().map(|refused| refused.limit());
-        use wire::Limit::{Budget, Holds, InFlight, NoAllocation, ReservationId as Id};
-        assert_eq!(limits, [NoAllocation, Budget, InFlight, Holds, Id]);
+        let limits = limits.map(|limit| limit.as_str_name());
+        assert_eq!(
+            limits,
+            ["NO_ALLOCATION", "BUDGET", "IN_FLIGHT", "HOLDS", "RESERVATION_ID"]
+                .map(|name| format!("LIMIT_{name}"))
+        );
         assert_eq!(wired.map(|refused| refused.budget), ["", "monthly", "", "", ""]);
         assert_eq!(limit_to_wire("spare"), wire::Limit::Spare);
     }

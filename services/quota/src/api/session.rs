@@ -114,7 +114,7 @@ impl Session {
     /// Whoever broke off has ended the session as well as whoever ended it.
     fn take(&mut self, asked: Result<Option<wire::SessionRequest>, Status>) {
         match asked.ok().flatten().map(|request| request.request) {
-            Some(Some(Asked::Batch(batch))) => match self.decide(batch) {
+            Some(Some(Asked::Batch(batch))) => match self.decide(&batch) {
                 Ok(pending) => self.pending.push_back(pending),
                 Err(status) => self.finish(Some(status)),
             },

@@ -6,12 +6,13 @@ use std::time::Duration;
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use weir_domain::amount::Tokens;
 use weir_domain::bucket::Level;
-use weir_domain::ids::{BudgetId, PoolId, ServiceId};
 use weir_domain::fact::QuotaFact;
+use weir_domain::ids::{BudgetId, PoolId, ServiceId};
 use weir_domain::ledger::{Ledger, Moved, Movement};
 
 use super::{
-    APPEND, BATCH, BORROWED, BORROWED_NOW, BUDGET_USED, DEBT, DRAWN, LAPSED, LENT, SHADOWED, SLICES, THRESHOLDS,
+    APPEND, BATCH, BORROWED, BORROWED_NOW, BUDGET_USED, DEBT, DRAWN, LAPSED, LENT, SHADOWED, SLICES,
+    THRESHOLDS,
 };
 
 /// The movements of one pool.
@@ -53,7 +54,12 @@ impl Survey {
             survey.lent += ledger.levels().lent(place).get();
             for state in account.budgets() {
                 let used = state.used(account.outstanding());
-                survey.budgets.push((account.service().clone(), state.budget.id.clone(), used, state.limit()));
+                survey.budgets.push((
+                    account.service().clone(),
+                    state.budget.id.clone(),
+                    used,
+                    state.limit(),
+                ));
             }
         }
         survey
@@ -90,7 +96,9 @@ impl Flow {
     /// A fact that the journal has taken.
     pub(crate) fn count(&self, fact: &QuotaFact) {
         if let QuotaFact::Moved { movements, .. } = fact {
-            movements.iter().for_each(|movement| self.moved(movement));
+            for movement in movements {
+                self.moved(movement);
+            }
         }
     }
 

@@ -75,7 +75,8 @@ mod tests {
     }
 
     fn decided() -> Event {
-        let by = Authorship { author: "ada".into(), reason: "test".into(), at: Timestamp::EPOCH, commit: None };
+        let by =
+            Authorship { author: "ada".into(), reason: "test".into(), at: Timestamp::EPOCH, commit: None };
         Event::Governed(Governed { by, what: TermsChanged::PoolRemoved })
     }
 

@@ -107,7 +107,11 @@ impl Clerk {
     }
 
     /// Where a service stands and why.
-    pub(crate) fn headroom(&mut self, service: &ServiceId, asked: Option<Quantity>) -> Answer<Option<Headroom>> {
+    pub(crate) fn headroom(
+        &mut self,
+        service: &ServiceId,
+        asked: Option<Quantity>,
+    ) -> Answer<Option<Headroom>> {
         self.desk.answer(self.desk.headroom(service, asked))
     }
 

@@ -56,6 +56,9 @@ mod tests {
         let by = Authorship { author: "ada".into(), reason: "test".into(), at: at(1), commit: None };
         let what = TermsChanged::AllocationSet { service: "chat".parse().unwrap(), terms: entitled };
         terms.evolve(&Governed { by, what });
-        assert_eq!([2, 3, 9, 10, 11].map(|secs| edges.passed(&terms, at(secs))), [true, false, false, true, false]);
+        assert_eq!(
+            [2, 3, 9, 10, 11].map(|secs| edges.passed(&terms, at(secs))),
+            [true, false, false, true, false]
+        );
     }
 }

@@ -7,10 +7,8 @@
 //! Nobody reads outside of it, by construction: the desk is private here, a step is the only way to it, and what a step
 //! answers is a [`Due`], which is given when what it rests on is in the journal and not before.
 
-use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -18,13 +16,13 @@ use tokio::sync::{Notify, oneshot};
 use weir_domain::desk::{Answer, Desk, Mark};
 use weir_domain::ids::{InvalidName, PoolId, ServiceId};
 use weir_domain::ledger::{Event, Ledger};
-use weir_domain::time::Timestamp;
 use weir_runtime::clock::Clock;
 
 use super::clerk::{Clerk, LimitsSeen};
+use super::due::{Due, Recorded};
 use super::edges::Edges;
 use super::entitled::{Entitled, Services};
-use super::waiting::Waiting;
+use super::inside::{Inside, Phase};
 use crate::metrics::Survey;
 use crate::no_decision::NoDecision;
 
@@ -46,26 +44,6 @@ pub(super) struct Section {
     losses: AtomicU64,
 }
 
-struct Inside {
-    clerk: Clerk,
-    phase: Phase,
-    waiting: Waiting,
-    /// What is being appended.
-    appending: Option<Mark>,
-    /// Whether the writer was told of the events that there are.
-    told: bool,
-    ticked: Timestamp,
-    edges: Edges,
-}
-
-/// Whether the desk can be asked.
-enum Phase {
-    Open,
-    /// The journal has not taken what the desk said, or nobody knows. It is to be thrown away.
-    Lost(NoDecision),
-    Closed,
-}
-
 /// What a writer finds.
 pub(super) enum Taken {
     /// There is nothing to append.
@@ -76,40 +54,12 @@ pub(super) enum Taken {
     Lost,
 }
 
-/// An answer that is given when the journal has what it rests on, and not before.
-#[must_use = "an answer is given to whoever waits for it"]
-pub(crate) struct Due<T> {
-    answer: Option<T>,
-    recorded: Option<oneshot::Receiver<Result<(), NoDecision>>>,
-}
-
-impl<T: Unpin> Future for Due<T> {
-    type Output = Result<T, NoDecision>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        if let Some(recorded) = &mut self.recorded {
-            let recorded = ready!(Pin::new(recorded).poll(context));
-            self.recorded = None;
-            recorded.unwrap_or(Err(NoDecision::ShuttingDown))?;
-        }
-        Poll::Ready(Ok(self.answer.take().expect("an answer is given once")))
-    }
-}
-
 impl Section {
     /// A section around a ledger as the journal has it.
     pub(super) fn new(pool: PoolId, ledger: Ledger, clock: Arc<dyn Clock>) -> Self {
         let now = clock.now();
         let clerk = Clerk::new(&pool, Desk::new(ledger, now));
-        let inside = Inside {
-            edges: Edges::of(clerk.desk.ledger().terms(), now),
-            clerk,
-            phase: Phase::Open,
-            waiting: Waiting::default(),
-            appending: None,
-            told: false,
-            ticked: now,
-        };
+        let inside = Inside::new(clerk, now);
         let services = ArcSwap::from_pointee(Services::of(inside.clerk.desk.ledger().terms()));
         let (wake, limits, losses) = (Notify::new(), AtomicU64::new(0), AtomicU64::new(0));
         Self { pool, clock, inside: Mutex::new(inside), wake, services, limits, losses }
@@ -155,18 +105,40 @@ impl Section {
         items: usize,
         step: impl FnOnce(&mut Clerk) -> Answer<T>,
     ) -> Result<Due<T>, NoDecision> {
+        let (answer, ticket) = self.decide(items, step)?;
+        Ok(Due::after(answer, ticket))
+    }
+
+    /// Does one step at the desk that adds to an answer, which then rests on this step too.
+    pub(super) fn step_on<T>(
+        &self,
+        due: &mut Due<T>,
+        items: usize,
+        step: impl FnOnce(&mut Clerk, &mut T) -> Answer<()>,
+    ) -> Result<(), NoDecision> {
+        due.work(|answer| {
+            let ((), ticket) = self.decide(items, |clerk| step(clerk, answer))?;
+            Ok(ticket)
+        })
+    }
+
+    fn decide<T>(
+        &self,
+        items: usize,
+        step: impl FnOnce(&mut Clerk) -> Answer<T>,
+    ) -> Result<(T, Option<oneshot::Receiver<Recorded>>), NoDecision> {
         let now = self.clock.now();
         let mut inside = self.lock();
         inside.admits(&self.pool, items)?;
         inside.pass(now, TICK * 2);
         let Answer { what: answer, after } = step(&mut inside.clerk);
-        let recorded = inside.wait_for(after, items);
+        let ticket = inside.wait_for(after, items);
         let tell = inside.writer_must_know();
         drop(inside);
         if tell {
             self.wake.notify_one();
         }
-        Ok(Due { answer: Some(answer), recorded })
+        Ok((answer, ticket))
     }
 
     /// Looks after slices and holds; whether limits have changed since it was last asked.
@@ -259,50 +231,5 @@ impl Section {
             self.wake.notify_one();
             inside
         })
-    }
-}
-
-impl Inside {
-    fn admits(&self, pool: &PoolId, items: usize) -> Result<(), NoDecision> {
-        match &self.phase {
-            Phase::Open if self.waiting.items() + items <= WAITING_MAX => Ok(()),
-            Phase::Open => Err(NoDecision::Busy { writer: format!("pool {pool}"), waiting: WAITING_MAX }),
-            Phase::Lost(reason) => Err(reason.clone()),
-            Phase::Closed => Err(NoDecision::ShuttingDown),
-        }
-    }
-
-    /// Time passes; slices and holds are looked after if that is as overdue as said.
-    fn pass(&mut self, now: Timestamp, overdue: Duration) {
-        self.clerk.desk.advance(now);
-        if now.since(self.ticked) >= overdue {
-            self.clerk.desk.tick();
-            self.ticked = now;
-        }
-    }
-
-    fn wait_for(
-        &mut self,
-        after: Mark,
-        items: usize,
-    ) -> Option<oneshot::Receiver<Result<(), NoDecision>>> {
-        if self.clerk.desk.is_recorded(after) {
-            return None;
-        }
-        let is_being_appended = self.appending.is_some_and(|mark| after <= mark);
-        Some(self.waiting.add(items, is_being_appended))
-    }
-
-    /// Whether the writer is idle and has not been told of the events that there are.
-    fn writer_must_know(&mut self) -> bool {
-        let tell = self.appending.is_none() && !self.told && self.clerk.desk.has_events();
-        self.told |= tell;
-        tell
-    }
-
-    fn lose(&mut self, reason: &NoDecision) {
-        self.appending = None;
-        self.phase = Phase::Lost(reason.clone());
-        self.waiting.fail(reason);
     }
 }

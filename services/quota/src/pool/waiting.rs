@@ -4,9 +4,8 @@
 
 use tokio::sync::oneshot;
 
+use super::due::Recorded;
 use crate::no_decision::NoDecision;
-
-type Recorded = Result<(), NoDecision>;
 
 struct Ticket {
     tell: oneshot::Sender<Recorded>,

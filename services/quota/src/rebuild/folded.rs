@@ -81,7 +81,8 @@ impl Folded {
 
     /// As plain data, in an order that does not depend on chance.
     pub(crate) fn snapshot(&self) -> Snapshot {
-        let mut pools: Vec<_> = self.ledgers.iter().map(|(id, ledger)| (id.clone(), ledger.image())).collect();
+        let mut pools: Vec<_> =
+            self.ledgers.iter().map(|(id, ledger)| (id.clone(), ledger.image())).collect();
         pools.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
         let mut decided: Vec<_> = self.decided.iter().copied().collect();
         decided.sort_unstable();

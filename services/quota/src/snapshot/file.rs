@@ -73,24 +73,10 @@ impl SnapshotFile {
         if let Some(dir) = self.path.parent() {
             fs::create_dir_all(dir).map_err(|source| io_error("create", dir, source))?;
         }
-        self.write_draft(&draft, &head(folded, content.len()), &content)?;
+        write_draft(&draft, &head(folded, content.len()), &content)?;
         fs::rename(&draft, &self.path).map_err(|source| io_error("rename", &draft, source))?;
         self.sync_dir()?;
         Ok(content.len())
-    }
-
-    fn write_draft(&self, draft: &Path, head: &[u8], content: &[u8]) -> Result<(), Error> {
-        match fs::remove_file(draft) {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                return Err(io_error("remove", draft, source));
-            }
-            _ => {}
-        }
-        let log = FramedLog::open(draft).map_err(|source| Error::Log { path: draft.to_owned(), source });
-        let (mut log, _) = log?;
-        let frames = std::iter::once(head).chain(content.chunks(CHUNK_BYTES));
-        let written = frames.into_iter().try_for_each(|frame| log.append(frame).map(drop));
-        written.and_then(|()| log.sync()).map_err(|source| io_error("write", draft, source))
     }
 
     /// Makes the rename survive a power cut.
@@ -111,7 +97,8 @@ impl SnapshotFile {
             Some(Err(problem)) => Err(self.not_whole(problem.to_string())),
             None => Err(self.not_whole("it ends too soon".to_owned())),
         };
-        let (length, last) = read_head(&next()?).ok_or_else(|| self.not_whole("its head is too short".to_owned()))?;
+        let (length, last) =
+            read_head(&next()?).ok_or_else(|| self.not_whole("its head is too short".to_owned()))?;
         let mut content = Vec::with_capacity(length.min(CHUNK_BYTES));
         while content.len() < length {
             content.extend(next()?);
@@ -129,9 +116,26 @@ impl SnapshotFile {
     }
 }
 
+fn write_draft(draft: &Path, head: &[u8], content: &[u8]) -> Result<(), Error> {
+    match fs::remove_file(draft) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            return Err(io_error("remove", draft, source));
+        }
+        _ => {}
+    }
+    let log = FramedLog::open(draft).map_err(|source| Error::Log { path: draft.to_owned(), source });
+    let (mut log, _) = log?;
+    let frames = std::iter::once(head).chain(content.chunks(CHUNK_BYTES));
+    let written = frames.into_iter().try_for_each(|frame| log.append(frame).map(drop));
+    written.and_then(|()| log.sync()).map_err(|source| io_error("write", draft, source))
+}
+
 fn io_error(operation: &'static str, path: &Path, source: io::Error) -> Error {
     Error::Io { operation, path: path.to_owned(), source }
 }
+
+/// The last record of each partition that a snapshot has seen.
+type Last = BTreeMap<u32, (Offset, EventId)>;
 
 /// How many bytes follow, and the last record of each partition that is in them.
 fn head(folded: &Folded, length: usize) -> Vec<u8> {
@@ -147,12 +151,12 @@ fn head(folded: &Folded, length: usize) -> Vec<u8> {
     head
 }
 
-fn read_head(mut head: &[u8]) -> Option<(usize, BTreeMap<u32, (Offset, EventId)>)> {
+fn read_head(mut head: &[u8]) -> Option<(usize, Last)> {
     if head.len() < 8 || !(head.len() - 8).is_multiple_of(LAST_BYTES) {
         return None;
     }
     let length = usize::try_from(head.get_u64()).ok()?;
-    let mut last = BTreeMap::new();
+    let mut last = Last::new();
     while head.has_remaining() {
         let partition = head.get_u32();
         last.insert(partition, (Offset::new(head.get_u64()), EventId::new(head.get_u128())));

@@ -94,7 +94,11 @@ async fn answers_that_need_no_journal_do_not_wait_but_keep_their_place() {
     service.headroom("chat").await;
     service.journal.faults().hold_appends();
     waiting.send(SessionBatch { batch: 10, settle: vec![settle_in(&hold, 10)], ..Default::default() }).await;
-    let fast = |batch, number| SessionBatch { batch, reserve: vec![reserve_in(&service, number, 1)], ..Default::default() };
+    let fast = |batch, number| SessionBatch {
+        batch,
+        reserve: vec![reserve_in(&service, number, 1)],
+        ..Default::default()
+    };
     other.send(fast(20, 20)).await;
     assert_eq!(other.answers().await.batch, 20, "another session's reservation is answered at once");
     waiting.send(fast(11, 11)).await;
@@ -145,14 +149,15 @@ async fn a_batch_whose_append_failed_is_undecided_and_the_same_again_is_charged_
         service.headroom("chat").await;
         service.journal.faults().next_append(Topic::Quota, fault);
         let reserve = vec![reserve_in(&service, 2, 50)];
-        let batch = SessionBatch { batch: 7, settle: vec![settle_in(&hold, 90)], reserve, ..Default::default() };
+        let batch =
+            SessionBatch { batch: 7, settle: vec![settle_in(&hold, 90)], reserve, ..Default::default() };
         session.send(batch.clone()).await;
         let undecided = session.answers().await;
         assert_eq!(undecided.batch, 7);
         assert!(!undecided.undecided.is_empty() && undecided.settle.is_empty(), "{undecided:?}");
-        assert_eq!(session.end().await, Some(Code::Unavailable), "its holds must be declared anew");
+        assert_eq!(session.ended().await, Some(Code::Unavailable), "its holds must be declared anew");
         let decided = loop {
-            let (mut session, _) = Session::open(&service, outstanding(&[hold.clone()])).await;
+            let (mut session, _) = Session::open(&service, outstanding(std::slice::from_ref(&hold))).await;
             session.send(batch.clone()).await;
             let answers = session.answers().await;
             if answers.undecided.is_empty() {
@@ -188,7 +193,8 @@ async fn a_node_is_told_of_new_limits_when_they_are_decided_and_when_a_burst_beg
 #[tokio::test]
 async fn a_session_that_says_nonsense_is_told_which_field() {
     let service = Service::start().await.with_policy().await;
-    let open = |node: &str, accounts| Asked::Open(SessionOpen { node: node.into(), accounts, outstanding: vec![] });
+    let open =
+        |node: &str, accounts| Asked::Open(SessionOpen { node: node.into(), accounts, outstanding: vec![] });
     let chat = || vec![account(0, "chat", "gpt")];
     let good = || reserve_in(&service, 1, 1);
     let batch = |change: &dyn Fn(&mut SessionBatch)| {
@@ -201,11 +207,20 @@ async fn a_session_that_says_nonsense_is_told_which_field() {
         ("node", vec![open("No Name", chat())]),
         ("accounts[0].pool", vec![open("gateway-1", vec![account(0, "chat", "nowhere")])]),
         ("accounts[0].number", vec![open("gateway-1", vec![account(1 << 20, "chat", "gpt")])]),
-        ("accounts[1].number", vec![open("gateway-1", vec![account(0, "chat", "gpt"), account(0, "other", "gpt")])]),
+        (
+            "accounts[1].number",
+            vec![open("gateway-1", vec![account(0, "chat", "gpt"), account(0, "other", "gpt")])],
+        ),
         ("comes a second time", vec![open("gateway-1", chat()), open("gateway-1", chat())]),
         ("reserve[1]", vec![open("gateway-1", chat()), batch(&|batch| batch.reserve[1].account = 5)]),
-        ("reserve[0]", vec![open("gateway-1", chat()), batch(&|batch| batch.reserve[0].reservation_id = vec![1].into())]),
-        ("1024 is the most", vec![open("gateway-1", chat()), batch(&|batch| batch.reserve = vec![good(); 1_025])]),
+        (
+            "reserve[0]",
+            vec![open("gateway-1", chat()), batch(&|batch| batch.reserve[0].reservation_id = vec![1].into())],
+        ),
+        (
+            "1024 is the most",
+            vec![open("gateway-1", chat()), batch(&|batch| batch.reserve = vec![good(); 1_025])],
+        ),
     ];
     for (told, asked) in cases {
         let status = Session::refused(&service, asked).await;

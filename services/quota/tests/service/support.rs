@@ -92,7 +92,8 @@ impl Service {
         let address = listener.local_addr().unwrap();
         let listener = listener.into_std().unwrap();
         let (shutdown, health) = (CancellationToken::new(), Health::default());
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let (given, stop, told) = (setup.clone(), shutdown.clone(), health.clone());
         let task = runtime.spawn(async move {
             let ports = Ports {

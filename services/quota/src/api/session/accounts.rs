@@ -41,9 +41,8 @@ impl Accounts {
     /// Takes accounts that a node names; those that it named before stay as they are.
     pub(super) fn add(&mut self, named: &[wire::Account], pools: &Pools) -> Result<(), Status> {
         for (index, account) in named.iter().enumerate() {
-            self.add_one(account, pools).map_err(|(field, problem)| {
-                invalid(&format!("accounts[{index}].{field}"), problem)
-            })?;
+            self.add_one(account, pools)
+                .map_err(|(field, problem)| invalid(&format!("accounts[{index}].{field}"), problem))?;
         }
         Ok(())
     }
@@ -69,7 +68,9 @@ impl Accounts {
             let other = || format!("{} is another account already; choose a free number", named.number);
             return if same { Ok(()) } else { Err(("number", other())) };
         }
-        let pool = self.pool(&named.pool, pools).ok_or_else(|| ("pool", format!("there is no pool {:?}", named.pool)))?;
+        let pool = self
+            .pool(&named.pool, pools)
+            .ok_or_else(|| ("pool", format!("there is no pool {:?}", named.pool)))?;
         let handle = &self.pools[pool].handle;
         let entitled = handle.entitled(&named.service).map_err(|problem| ("service", problem.to_string()))?;
         let limits = handle.limits_of(&entitled.service);

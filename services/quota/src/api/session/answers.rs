@@ -18,8 +18,8 @@ pub(super) enum Said {
 
 /// What a session is to say.
 pub(super) enum Pending {
-    /// The answers to a batch, and what each of the pools that it concerned must have recorded first.
-    Batch { answers: wire::SessionAnswers, recorded: Vec<Due<()>> },
+    /// The answers to the batch of this number.
+    Batch(u64, Due<wire::SessionAnswers>),
     /// Limits that have changed in a pool.
     Limits(Due<Vec<wire::SessionLimits>>),
 }
@@ -27,21 +27,14 @@ pub(super) enum Pending {
 impl Pending {
     /// A batch on which there is no decision.
     pub(super) fn undecided(batch: u64, reason: &NoDecision) -> Self {
-        let answers = wire::SessionAnswers { batch, undecided: reason.to_string(), ..Default::default() };
-        Self::Batch { answers, recorded: Vec::new() }
+        Self::Batch(batch, Due::begin(undecided(batch, reason)))
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Said> {
         match self {
-            Self::Batch { answers, recorded } => {
-                while let Some(due) = recorded.last_mut() {
-                    if let Err(reason) = ready!(Pin::new(due).poll(context)) {
-                        *self = Self::undecided(answers.batch, &reason);
-                        return self.poll(context);
-                    }
-                    recorded.pop();
-                }
-                Poll::Ready(Said::Answers(std::mem::take(answers)))
+            Self::Batch(batch, due) => {
+                let answers = ready!(Pin::new(due).poll(context));
+                Poll::Ready(Said::Answers(answers.unwrap_or_else(|reason| undecided(*batch, &reason))))
             }
             Self::Limits(due) => {
                 let limits = ready!(Pin::new(due).poll(context));
@@ -50,6 +43,10 @@ impl Pending {
             }
         }
     }
+}
+
+fn undecided(batch: u64, reason: &NoDecision) -> wire::SessionAnswers {
+    wire::SessionAnswers { batch, undecided: reason.to_string(), ..Default::default() }
 }
 
 /// The first of what is to be said, when its turn has come. Loses nothing if it is dropped before.

@@ -10,26 +10,25 @@ use super::super::refusal::refused_to_wire;
 use super::Session;
 use super::answers::Pending;
 use super::check::{Ask, Batch, Check};
-use crate::pool::Clerk;
+use crate::pool::{Clerk, Due};
 
 const ID_BYTES: usize = 16;
 
 impl Session {
     /// Decides a batch. Its answers wait until all that they rest on is recorded.
-    pub(super) fn decide(&mut self, asked: wire::SessionBatch) -> Result<Pending, Status> {
+    pub(super) fn decide(&mut self, asked: &wire::SessionBatch) -> Result<Pending, Status> {
         self.accounts.add(&asked.accounts, &self.admission.pools)?;
-        let batch = Check { accounts: &self.accounts, admission: &self.admission }.batch(&asked)?;
+        let batch = Check { accounts: &self.accounts, admission: &self.admission }.batch(asked)?;
         let node = self.node.as_ref().expect("a session is open before it reads batches");
-        let mut answers = Answers::of(&batch);
-        let mut recorded = Vec::with_capacity(1);
+        let mut due = Due::begin(Answers::of(&batch));
         for pool in batch.pools() {
-            let step = |clerk: &mut Clerk| answers.decide(clerk, node, pool, &batch);
-            match self.accounts.pools[pool].handle.step(batch.len(), step) {
-                Ok(due) => recorded.push(due),
-                Err(reason) => return Ok(Pending::undecided(asked.batch, &reason)),
+            let step = |clerk: &mut Clerk, answers: &mut Answers| answers.decide(clerk, node, pool, &batch);
+            let handle = &self.accounts.pools[pool].handle;
+            if let Err(reason) = handle.step_on(&mut due, batch.len(), step) {
+                return Ok(Pending::undecided(asked.batch, &reason));
             }
         }
-        Ok(Pending::Batch { answers: answers.into_wire(asked.batch), recorded })
+        Ok(Pending::Batch(asked.batch, due.map(|answers| answers.into_wire(asked.batch))))
     }
 }
 
@@ -59,7 +58,8 @@ impl Answers {
     /// One step at a pool's desk: what is given back first, so that it can be handed out again.
     fn decide(&mut self, clerk: &mut Clerk, node: &NodeId, pool: usize, batch: &Batch) -> Answer<()> {
         let mut after = Mark::default();
-        for (item, charged) in batch.settle.iter().zip(&mut self.settle).filter(|(item, _)| item.pool == pool) {
+        for (item, charged) in batch.settle.iter().zip(&mut self.settle).filter(|(item, _)| item.pool == pool)
+        {
             *charged = noted(clerk.settle(&item.what), &mut after);
         }
         for item in batch.give_back.iter().filter(|item| item.pool == pool) {

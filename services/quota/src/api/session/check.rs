@@ -9,8 +9,8 @@ use weir_proto::quota::v1 as wire;
 
 use super::super::admission::Admission;
 use super::super::input::{self, hold_bytes, invalid, reservation_bytes};
-use super::accounts::{Account, Accounts};
 use super::BATCH_ITEMS_MAX;
+use super::accounts::{Account, Accounts};
 use crate::prices::{Intended, Made};
 
 /// Something that is asked of a pool, by the pool's place among the session's.

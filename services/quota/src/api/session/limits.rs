@@ -18,7 +18,8 @@ impl Session {
             let known = &mut self.accounts.pools[pool];
             if known.handle.losses() != known.losses {
                 let name = known.handle.pool();
-                let message = format!("pool {name} was rebuilt; open another session and declare what is outstanding");
+                let message =
+                    format!("pool {name} was rebuilt; open another session and declare what is outstanding");
                 return self.finish(Some(tonic::Status::unavailable(message)));
             }
             let changes = known.handle.limits();

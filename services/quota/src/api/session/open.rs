@@ -18,10 +18,10 @@ impl Session {
     /// Takes the first message.
     pub(super) async fn open(&mut self) -> Result<wire::SessionOpened, Status> {
         let first = timeout(OPEN_WAIT_MAX, self.asked.message()).await;
-        let first = first.map_err(|_| Status::deadline_exceeded("the session did not open; send `open` first"))??;
-        let open = match first.and_then(|request| request.request) {
-            Some(Asked::Open(open)) => open,
-            _ => return Err(invalid("open", "is missing; it must be the first message of a session")),
+        let first =
+            first.map_err(|_| Status::deadline_exceeded("the session did not open; send `open` first"))??;
+        let Some(Asked::Open(open)) = first.and_then(|request| request.request) else {
+            return Err(invalid("open", "is missing; it must be the first message of a session"));
         };
         let node: NodeId = parsed(&open.node, "open.node")?;
         self.accounts.add(&open.accounts, &self.admission.pools)?;

@@ -82,12 +82,8 @@ async fn watch(pool: PoolHandle, over: Arc<AtomicBool>, sums: Arc<Sums>) -> u32 
 }
 
 async fn disturb(world: &World, over: Arc<AtomicBool>) {
-    let faults = [
-        Fault::Rejected,
-        Fault::Unknown { appended: 0 },
-        Fault::Unknown { appended: 1 },
-        Fault::Duplicated,
-    ];
+    let faults =
+        [Fault::Rejected, Fault::Unknown { appended: 0 }, Fault::Unknown { appended: 1 }, Fault::Duplicated];
     for fault in faults.into_iter().cycle() {
         if over.load(Ordering::SeqCst) {
             return;
@@ -106,9 +102,13 @@ async fn nobody_sees_what_is_lost_nor_gets_what_others_have() {
         (0..3).map(|_| world.tasks.spawn(watch(world.pool.clone(), over.clone(), sums.clone()))).collect();
     let (disturbed, disturbing) = (world.clone(), over.clone());
     let disturbance = world.tasks.spawn(async move { disturb(&disturbed, disturbing).await });
-    let callers = (0..CALLERS).map(|caller| world.tasks.spawn(call(world.pool.clone(), caller, sums.clone())));
-    let kept: Vec<HoldId> =
-        futures_util::future::join_all(callers.collect::<Vec<_>>()).await.into_iter().flat_map(Result::unwrap).collect();
+    let callers =
+        (0..CALLERS).map(|caller| world.tasks.spawn(call(world.pool.clone(), caller, sums.clone())));
+    let kept: Vec<HoldId> = futures_util::future::join_all(callers.collect::<Vec<_>>())
+        .await
+        .into_iter()
+        .flat_map(Result::unwrap)
+        .collect();
     over.store(true, Ordering::SeqCst);
     for watcher in watchers {
         assert!(watcher.await.unwrap() > 0);
@@ -121,7 +121,10 @@ async fn nobody_sees_what_is_lost_nor_gets_what_others_have() {
     let seen = world.headroom().await;
     assert_eq!(seen.totals.settled.get(), sums.charged.load(Ordering::SeqCst), "every settle, once");
     for hold in kept {
-        assert!(until_decided!(world.pool.settle(&settle(hold, TOKENS))), "what was admitted is in the journal");
+        assert!(
+            until_decided!(world.pool.settle(&settle(hold, TOKENS))),
+            "what was admitted is in the journal"
+        );
     }
     let last = world.headroom().await.totals;
     assert_eq!(last.settled.get(), admitted);

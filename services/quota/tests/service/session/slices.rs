@@ -50,7 +50,8 @@ async fn a_slice_is_handed_out_settled_and_returned_to_the_token() {
     assert_eq!(available(&service).await, 700);
     let (one, two) = (hand_out(drawn.slice, 0, 120), hand_out(drawn.slice, 1, 80));
     assert!(session.settle(&one, 70).await);
-    session.give_back(rest(drawn.slice, 100, 2)).await;
+    let not_handed_out = 100 + (120 - 70);
+    session.give_back(rest(drawn.slice, not_handed_out, 2)).await;
     assert_eq!(available(&service).await, 1_000 - 70 - 80, "all but what was used or is held");
     assert!(session.settle(&two, 90).await);
     for hold in [&one, &two] {

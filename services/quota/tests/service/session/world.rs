@@ -44,7 +44,10 @@ pub(super) fn admitted_in(decision: &quota::SessionDecision) -> Bytes {
 }
 
 impl Session {
-    pub(super) async fn open(service: &Service, outstanding: Vec<quota::Outstanding>) -> (Self, quota::SessionOpened) {
+    pub(super) async fn open(
+        service: &Service,
+        outstanding: Vec<quota::Outstanding>,
+    ) -> (Self, quota::SessionOpened) {
         Self::open_as(service, "gateway-1", outstanding).await
     }
 
@@ -117,16 +120,28 @@ impl Session {
         admitted_in(&self.answers().await.reserve[0])
     }
 
-    /// Ends it from this side, or waits until the other has. What the other says at the end, if it is not a plain one.
+    /// Ends it. What the other side says at the end, if it is not a plain one.
     pub(super) async fn end(self) -> Option<Code> {
-        let Self { asks, mut said } = self;
+        let Self { asks, said } = self;
         drop(asks);
-        loop {
-            match said.message().await {
-                Ok(Some(_)) => {}
-                Ok(None) => return None,
-                Err(status) => return Some(status.code()),
-            }
+        last_of(said).await
+    }
+
+    /// Waits until the other side has ended it. What it says at the end, if it is not a plain one.
+    pub(super) async fn ended(self) -> Option<Code> {
+        let Self { asks, said } = self;
+        let last = last_of(said).await;
+        drop(asks);
+        last
+    }
+}
+
+async fn last_of(mut said: Streaming<quota::SessionResponse>) -> Option<Code> {
+    loop {
+        match said.message().await {
+            Ok(Some(_)) => {}
+            Ok(None) => return None,
+            Err(status) => return Some(status.code()),
         }
     }
 }
