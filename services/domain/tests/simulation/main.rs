@@ -5,6 +5,7 @@
 
 mod book;
 mod budgets;
+mod checks;
 mod dice;
 mod end;
 mod faults;

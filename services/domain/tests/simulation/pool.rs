@@ -1,8 +1,11 @@
 //! A pool: its journal, the node that serves it as long as that lives, and all who watch.
 
+use std::time::Duration;
+
 use weir_domain::desk::{Desk, Mark};
-use weir_domain::ids::{HoldId, NodeId, ReservationId, ServiceId, SliceId};
-use weir_domain::ledger::{Change, Event, Ledger, Moved};
+use weir_domain::ids::{NodeId, ReservationId, SliceId};
+use weir_domain::ledger::invariants::invariant_fit;
+use weir_domain::ledger::{Change, Ledger};
 use weir_domain::time::Timestamp;
 
 use crate::Checked;
@@ -12,15 +15,12 @@ use crate::journal::Journal;
 use crate::messages::{Ask, Tell};
 use crate::node::{Node, Waiting};
 use crate::rates::Rates;
-use crate::retry;
 use crate::stage::{Happening, Stage};
 use crate::watch::{Watch, text};
 
 /// How often a node looks after its slices, in milliseconds; and how late it may be before a call does it.
 const LOOK_MS: u64 = 100;
 const OVERDUE_MS: i64 = 200;
-/// One in so many is checked of what costs much.
-const SAMPLE: u64 = 8;
 
 pub(crate) enum Process {
     /// Nobody hears what is asked.
@@ -79,7 +79,7 @@ impl Pool {
     }
 
     fn clock(&self, stage: &Stage) -> Timestamp {
-        stage.now().plus(std::time::Duration::from_millis(self.ahead_ms))
+        stage.now().plus(Duration::from_millis(self.ahead_ms))
     }
 
     /// The node begins, with what the journal has.
@@ -109,8 +109,7 @@ impl Pool {
     }
 
     fn look_again(&self, stage: &mut Stage) {
-        let wait =
-            std::time::Duration::from_millis(if stage.weather.is_over { 5 * LOOK_MS } else { LOOK_MS });
+        let wait = Duration::from_millis(if stage.weather.is_over { 5 * LOOK_MS } else { LOOK_MS });
         stage.after(wait, Happening::Look { pool: self.number, life: self.life });
     }
 
@@ -185,75 +184,6 @@ impl Pool {
         events.iter().try_for_each(|event| self.see(event, stage))
     }
 
-    pub(crate) fn see(&mut self, event: &Event, stage: &mut Stage) -> Checked {
-        self.watch.see(event)?;
-        let Event::Moved(movement) = event else { return Ok(()) };
-        match &movement.what {
-            Moved::Settled { hold, used } => {
-                self.book.charge(*hold, used.tokens)?;
-                self.check_slice(hold.slice())
-            }
-            Moved::Sealed { slice, .. } => self.check_slice(*slice),
-            Moved::Lapsed { slice } => {
-                let at_node = |slice: &weir_domain::ledger::Slice| slice.holder().is_some();
-                let now = movement.at;
-                let is_theirs = self.watch.ledger(now).slice(*slice).is_some_and(at_node);
-                stage.seen.lapsed_at_nodes += usize::from(is_theirs);
-                Ok(())
-            }
-            Moved::Drawn(drawn) => {
-                stage.seen.borrowed += usize::from(drawn.borrowed > weir_domain::bucket::Level::ZERO);
-                Ok(())
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// A call is made with a hold.
-    pub(crate) fn begin_call(&mut self, hold: HoldId, service: &ServiceId) -> Checked {
-        self.book.begin(hold, service)?;
-        self.check_slice(hold.slice())
-    }
-
-    /// What callers hold or used of a slice, and what went back of it, is no more than was drawn into it.
-    fn check_slice(&self, slice: SliceId) -> Checked {
-        if slice.is_self_granted() {
-            return Ok(());
-        }
-        let (flow, committed) = (self.watch.flow(slice), self.book.committed(slice));
-        let fits = committed + flow.returned <= flow.drawn;
-        let what = || format!("never over-admit: callers have {committed} of slice {slice}, {flow:?}");
-        if fits { Ok(()) } else { Err(what()) }
-    }
-
-    /// Checks that cost much, of one call in some.
-    fn check_sometimes(&mut self, stage: &mut Stage) -> Checked {
-        let Process::Up(node) = &mut self.process else { return Ok(()) };
-        let refused = node.refused_last.take();
-        stage.seen.deficits += usize::from(node.desk.ledger().deficit() > weir_domain::bucket::Level::ZERO);
-        if node.desk.has_events() {
-            return Ok(());
-        }
-        let now = node.desk.ledger().at();
-        if stage.dice.one_in(SAMPLE) {
-            stage.seen.replays_checked += 1;
-            if self.watch.ledger(now) != node.desk.ledger() {
-                return Err("replay: the events do not bring back the ledger".into());
-            }
-        }
-        let Some((ask, refusal)) = refused else { return Ok(()) };
-        if matches!(refusal, weir_domain::ledger::Refusal::CapacityUsed(_)) {
-            stage.seen.guarantees_checked += 1;
-            let guarantee = self.watch.guarantee();
-            guarantee.invariant_guarantee(&ask.service, ask.need.tokens, now).map_err(text)?;
-        }
-        if stage.dice.one_in(SAMPLE) {
-            stage.seen.retries_checked += 1;
-            retry::check(&node.desk, &ask, &refusal)?;
-        }
-        Ok(())
-    }
-
     /// Somebody decides about the pool.
     pub(crate) fn change(&mut self, changes: &[Change], stage: &mut Stage) -> Checked {
         let now = self.clock(stage);
@@ -265,7 +195,7 @@ impl Pool {
             Err(_) => stage.seen.change_refused += 1,
         }
         let ledger = node.desk.ledger();
-        weir_domain::ledger::invariants::invariant_fit(ledger).map_err(text)?;
+        invariant_fit(ledger).map_err(text)?;
         self.rates.match_limits(ledger, stage.now());
         self.pump(stage)
     }
