@@ -5,7 +5,7 @@ use crate::desk::in_hand::InHand;
 use crate::desk::{Answer, Desk, LOOKED_AT_AFTER, NODE_SLICE_LIFETIME, Reserve, SLICE_LIFETIME};
 use crate::ids::{NodeId, ServiceId, SliceId};
 use crate::ledger::levels::Place;
-use crate::ledger::{Draw, DrawDecided, Drawn, HOLDS_PER_SLICE, Quantity, Refusal, Seal, SliceState};
+use crate::ledger::{Draw, DrawDecided, Drawn, HOLDS_PER_SLICE, Quantity, Refusal, Seal, Slice, SliceState};
 
 impl Desk {
     /// Draws a slice for a node, which hands it out on its own and returns what is left within [`NODE_SLICE_LIFETIME`].
@@ -136,9 +136,18 @@ impl Desk {
         for (slice, at_node) in open {
             if at_node {
                 self.at_nodes.push_back((self.ledger.at().plus(NODE_SLICE_LIFETIME), slice));
-            } else if let Some(movement) = self.ledger.lapse(slice) {
-                self.happen(movement);
+            } else {
+                self.lapse(slice);
             }
+        }
+    }
+
+    /// A slice counts as spent, in the periods of budgets that hold this instant.
+    pub(super) fn lapse(&mut self, slice: SliceId) {
+        let Some(place) = self.ledger.slice(slice).map(Slice::place) else { return };
+        self.open_budgets(place);
+        if let Some(movement) = self.ledger.lapse(slice) {
+            self.happen(movement);
         }
     }
 }

@@ -79,19 +79,15 @@ impl Desk {
             self.ledger.slices().filter(|(_, slice)| matches!(slice.state(), SliceState::Sealed { .. }));
         let mut old: Vec<_> = sealed.map(|(id, _)| id).filter(|id| is_old(*id)).collect();
         old.sort_unstable();
-        for movement in old.into_iter().filter_map(|slice| self.ledger.lapse(slice)).collect::<Vec<_>>() {
-            self.happen(movement);
-        }
+        old.into_iter().for_each(|slice| self.lapse(slice));
     }
 
     fn lapse_at_nodes(&mut self) {
         let now = self.ledger.at();
         while let Some((_, slice)) = self.at_nodes.front().copied().filter(|(due, _)| *due <= now) {
             self.at_nodes.pop_front();
-            if self.ledger.is_open(slice)
-                && let Some(movement) = self.ledger.lapse(slice)
-            {
-                self.happen(movement);
+            if self.ledger.is_open(slice) {
+                self.lapse(slice);
             }
         }
     }

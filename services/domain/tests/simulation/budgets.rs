@@ -2,20 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use weir_domain::ids::{BudgetId, ServiceId};
-use weir_domain::ledger::{Drawn, Event, Ledger, Moved, Movement, Quantity, TermsChanged};
+use weir_domain::ids::{BudgetId, HoldId, ServiceId};
+use weir_domain::ledger::{Drawn, Event, Ledger, Moved, Movement, Quantity, Slice, SliceState, TermsChanged};
 use weir_domain::policy::Enforcement;
 
 use crate::Checked;
 
-/// What was settled of each budget in its period.
+/// What was settled of each budget in its period, and what lapsed.
 #[derive(Default)]
 pub(crate) struct Budgets(BTreeMap<(ServiceId, BudgetId), u64>);
 
 impl Budgets {
-    pub(crate) fn see(&mut self, event: &Event, after: &Ledger) -> Checked {
+    pub(crate) fn see(&mut self, before: &Ledger, event: &Event, after: &Ledger) -> Checked {
         match event {
-            Event::Moved(movement) => self.see_moved(movement, after),
+            Event::Moved(movement) => self.see_moved(before, movement, after),
             Event::Governed(governed) => {
                 if let TermsChanged::AllocationSet { service, terms } = &governed.what {
                     let is_left = |id: &BudgetId| terms.budgets.iter().any(|budget| budget.id == *id);
@@ -26,7 +26,7 @@ impl Budgets {
         }
     }
 
-    fn see_moved(&mut self, movement: &Movement, after: &Ledger) -> Checked {
+    fn see_moved(&mut self, before: &Ledger, movement: &Movement, after: &Ledger) -> Checked {
         let service = &movement.service;
         match &movement.what {
             Moved::BudgetOpened { budget, period } => {
@@ -36,14 +36,20 @@ impl Budgets {
                 self.0.insert((service.clone(), budget.clone()), 0);
                 Ok(())
             }
-            Moved::Settled { used, .. } => self.settle(service, *used, after),
+            Moved::Settled { hold, used } => {
+                self.count(service, used.less(counted_when_lapsed(before, *hold, *used)), after)
+            }
+            Moved::Lapsed { slice } => {
+                let rest = before.slice(*slice).map(Slice::outstanding).unwrap_or_default();
+                self.count(service, rest, after)
+            }
             Moved::Drawn(drawn) => self.weigh(service, drawn, after),
             _ => Ok(()),
         }
     }
 
-    /// Everything that is settled counts in the period in which it is.
-    fn settle(&mut self, service: &ServiceId, used: Quantity, after: &Ledger) -> Checked {
+    /// What is settled counts in the period in which it is, and so does what lapses.
+    fn count(&mut self, service: &ServiceId, used: Quantity, after: &Ledger) -> Checked {
         let account = after.account(service).expect("what is settled has an account");
         for state in account.budgets() {
             let sum = self.0.entry((service.clone(), state.budget.id.clone())).or_default();
@@ -63,11 +69,18 @@ impl Budgets {
         let quantity = Quantity { tokens: drawn.tokens, money: drawn.money };
         for state in account.budgets().iter().filter(|state| enforced && state.refuses()) {
             let settled = self.0.get(&(service.clone(), state.budget.id.clone())).copied().unwrap_or(0);
-            let used = settled + state.part(account.outstanding());
+            let used = settled + state.part(account.drawn());
             if state.part(quantity) > 0 && used > state.limit() {
                 return Err(format!("limits: {service} drew {drawn:?} and has {used} of {state:?}"));
             }
         }
         Ok(())
     }
+}
+
+/// The part of what was used that was counted when the hold's slice lapsed.
+fn counted_when_lapsed(before: &Ledger, hold: HoldId, used: Quantity) -> Quantity {
+    let lapsed = before.slice(hold.slice()).filter(|slice| slice.state() == SliceState::Lapsed);
+    let Some(rest) = lapsed.map(Slice::outstanding) else { return Quantity::ZERO };
+    Quantity { tokens: used.tokens.min(hold.tokens()).min(rest.tokens), money: used.money.min(rest.money) }
 }

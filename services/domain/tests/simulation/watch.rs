@@ -51,7 +51,7 @@ impl Watch {
         self.ledger.evolve(event);
         self.physical.see(&self.before, event, &self.ledger);
         self.guarantee.see(&self.before, event, &self.ledger);
-        self.budgets.see(event, &self.ledger)?;
+        self.budgets.see(&self.before, event, &self.ledger)?;
         if let Event::Moved(movement) = event {
             self.note_flow(movement);
             self.check_account(&movement.service)?;

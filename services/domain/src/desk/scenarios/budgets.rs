@@ -54,6 +54,17 @@ fn what_a_crash_leaves_counts_on_the_day_of_the_crash_only() {
 }
 
 #[test]
+fn what_lapses_on_the_day_after_counts_on_that_day() {
+    let mut story = Story::given_pool(600_000).and("chat", with_budget(1_000));
+    let hold = story.reserve("chat", 600).unwrap();
+    story.crash_for_ms(DAY_MS);
+    story.settle(hold, 600);
+    assert!(story.reserve("chat", 500).is_err(), "600 of the day's 1,000 are used");
+    assert!(story.reserve("chat", 300).is_ok());
+    story.then_replays();
+}
+
+#[test]
 fn a_threshold_is_told_once_though_the_policy_changes_elsewhere() {
     let mut story = Story::given_pool(600_000).and("chat", with_budget(1_000));
     story.reserve("chat", 850).unwrap();

@@ -145,6 +145,12 @@ impl Story {
         self.record();
     }
 
+    /// The node is killed, and another begins after so many milliseconds.
+    pub(super) fn crash_for_ms(&mut self, ms: u64) {
+        self.now = self.now.plus(std::time::Duration::from_millis(ms));
+        self.crash();
+    }
+
     /// The journal alone brings the ledger back.
     pub(super) fn then_replays(&self) {
         invariant_replay(self.desk.ledger(), &self.events).unwrap();
