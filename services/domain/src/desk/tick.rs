@@ -79,7 +79,9 @@ impl Desk {
             self.ledger.slices().filter(|(_, slice)| matches!(slice.state(), SliceState::Sealed { .. }));
         let mut old: Vec<_> = sealed.map(|(id, _)| id).filter(|id| is_old(*id)).collect();
         old.sort_unstable();
-        old.into_iter().for_each(|slice| self.lapse(slice));
+        for slice in old {
+            self.lapse(slice);
+        }
     }
 
     fn lapse_at_nodes(&mut self) {
