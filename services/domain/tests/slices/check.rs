@@ -65,6 +65,15 @@ impl State {
                 in_slice(*slice)
             ));
         }
+        let is_over = |(id, slice): &(SliceId, &Slice)| {
+            matches!(slice.state(), SliceState::Sealed { .. }) && !open.contains_key(id)
+        };
+        // After a crash there may be holds of which nobody was told.
+        if self.crashes == 0
+            && let Some(over) = ledger.slices().find(is_over)
+        {
+            return Err(format!("settle once: nothing is left to be settled of {over:?}"));
+        }
         let at_desk = ledger
             .slices()
             .filter(|(_, slice)| slice.state() == SliceState::Open && slice.holder().is_none());

@@ -12,12 +12,15 @@ use crate::state::{CALLERS, Call, Local, NODE, SERVICE, State, quantity};
 use crate::step::Step;
 
 impl State {
-    /// What the desk has said is being appended. It brings back the ledger.
+    /// What the desk has said is being appended. It brings back the ledger, even if all of it comes twice.
     pub(crate) fn begin_append(&mut self) -> Result<(), String> {
         let mut events = Vec::new();
         let mark = self.desk.take_events(&mut events).expect("it was asked whether there are events");
         let mut rebuilt = Ledger::clone(&self.begun);
-        self.journal.iter().chain(&events).for_each(|event| rebuilt.evolve(event));
+        for event in self.journal.iter().chain(&events) {
+            rebuilt.evolve(event);
+            rebuilt.evolve(event);
+        }
         rebuilt.advance(self.desk.ledger().at());
         self.in_flight = Some((mark, Rc::new(events)));
         self.fingerprints.1 = fingerprint(self.desk.ledger());
