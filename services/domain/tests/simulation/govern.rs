@@ -123,6 +123,7 @@ impl Pool {
         let capacity = stage.weather.capacity;
         let dice = &mut stage.dice;
         match dice.within(0..10) {
+            0 if dice.percent(20) => std::iter::once(Change::RemovePool).chain(beginning(stage)).collect(),
             0 => vec![define(dice.within(capacity * 2 / 3..capacity * 2))],
             1 => vec![Change::RemoveAllocation { service: service(number) }],
             2..=5 => {

@@ -15,7 +15,7 @@ use crate::Checked;
 pub(crate) struct Rates(BTreeMap<ServiceId, (RequestsPerMinute, Plan, Bucket)>);
 
 impl Rates {
-    /// Limits that are new begin full.
+    /// A limit that is new begins full; one that changes keeps what is left of it, if that still fits.
     pub(crate) fn match_limits(&mut self, ledger: &Ledger, now: Timestamp) {
         for account in ledger.accounts() {
             let service = account.service();
@@ -23,12 +23,13 @@ impl Rates {
             if self.0.get(service).map(|(limit, ..)| *limit) == limit {
                 continue;
             }
-            self.0.remove(service);
+            let before = self.0.remove(service);
             if let Some(limit) = limit {
                 let rate = TokensPerMinute::new(limit.get());
                 let window_ns = i128::try_from(GUARANTEE_WINDOW.as_nanos()).expect("ten seconds are few");
                 let depth = Level::from_rate(rate, window_ns).max(Level::from_tokens(Tokens::new(1)));
-                let rate = (limit, Plan::flat(rate, depth), Bucket::new(depth, now));
+                let left = before.map_or(depth, |(_, plan, bucket)| bucket.level_at(&plan, now).min(depth));
+                let rate = (limit, Plan::flat(rate, depth), Bucket::new(left, now));
                 self.0.insert(service.clone(), rate);
             }
         }
