@@ -33,7 +33,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 type Checked = Result<(), String>;
 
 /// What the default run covers: some hundreds of seeds, in parts that may run side by side.
-const SEEDS_PER_TRIAL: u64 = 40;
+const SEEDS_PER_TRIAL: u64 = 60;
 const TRIALS: u64 = 8;
 
 fn main() -> ExitCode {

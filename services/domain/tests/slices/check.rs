@@ -88,6 +88,17 @@ impl State {
         }
     }
 
+    /// No slice is handed out any more, at the gateway or at the desk.
+    pub(crate) fn check_none_open(&self, at_gateway: bool) -> Result<(), String> {
+        let is_open = |(_, slice): &(SliceId, &Slice)| {
+            slice.state() == SliceState::Open && slice.holder().is_some() == at_gateway
+        };
+        match self.desk.ledger().slices().find(is_open) {
+            Some(open) => Err(format!("never over-admit: {open:?} should have lapsed")),
+            None => Ok(()),
+        }
+    }
+
     /// All that callers have or used is no more than the bucket had, and what it was refilled with.
     fn check_total(&self, tokens: u64) -> Result<(), String> {
         let now = self.spent + self.committed().map(|(_, tokens)| tokens).sum();

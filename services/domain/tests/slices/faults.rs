@@ -87,7 +87,10 @@ impl State {
         self.desk = Desk::new(snapshot, self.now);
         self.crashes += 1;
         self.demand = (Tokens::ZERO, Tokens::ZERO);
-        if same { Ok(()) } else { Err("replay: a snapshot brings another ledger".into()) }
+        if !same {
+            return Err("replay: a snapshot brings another ledger".into());
+        }
+        self.check_none_open(false)
     }
 
     pub(crate) fn gateway_can(&self, step: Step) -> bool {

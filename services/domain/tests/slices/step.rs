@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use weir_domain::amount::Tokens;
-use weir_domain::desk::{Decision, Release, Reserve};
+use weir_domain::desk::{Decision, NODE_SLICE_LIFETIME, Release, Reserve};
 use weir_domain::ids::{HoldId, ReservationId};
 use weir_domain::ledger::Settle;
 
@@ -142,7 +142,9 @@ impl State {
                 self.now = BEGIN.plus(self.waited);
                 self.desk.advance(self.now);
                 self.desk.tick();
-                Ok(())
+                // After a crash a slice at the gateway has all of its time again.
+                let lapsed = self.waited > NODE_SLICE_LIFETIME && self.crashes == 0;
+                if lapsed { self.check_none_open(true) } else { Ok(()) }
             }
             Step::Take => self.begin_append(),
             Step::Recorded => self.end_append(),
