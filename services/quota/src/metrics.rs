@@ -48,7 +48,10 @@ fn describe_admission() {
     describe_counter!(SETTLES, "Settles by outcome: charged, or repeated");
     describe_counter!(DEBT, "Tokens used above what was held");
     describe_gauge!(HOLDS, "Requests under way");
-    describe_counter!(SHADOWED, "Requests that passed in shadow mode only, by the limit that would have bound");
+    describe_counter!(
+        SHADOWED,
+        "Requests that passed in shadow mode only, by the limit that would have bound"
+    );
     describe_gauge!(SESSIONS, "Sessions that are open");
     describe_counter!(AUTH_FAILURES, "Calls without the right token");
 }
@@ -56,7 +59,10 @@ fn describe_admission() {
 fn describe_ledger() {
     use metrics::{describe_counter, describe_gauge};
     describe_gauge!(LEVEL, "Tokens in a pool's bucket, negative in debt");
-    describe_gauge!(DEFICIT, "By how many tokens a pool falls short of its guarantees; nobody borrows while it does");
+    describe_gauge!(
+        DEFICIT,
+        "By how many tokens a pool falls short of its guarantees; nobody borrows while it does"
+    );
     describe_counter!(SLICES, "Slices drawn, by who hands them out: quota itself, or a node");
     describe_counter!(DRAWN, "Tokens drawn in slices");
     describe_counter!(BORROWED, "Tokens drawn that were borrowed");
@@ -70,7 +76,10 @@ fn describe_ledger() {
 fn describe_machinery() {
     use metrics::{describe_counter, describe_gauge, describe_histogram};
     describe_histogram!(APPEND, Unit::Seconds, "How long the journal took for one group commit");
-    describe_counter!(APPEND_FAILURES, "Group commits that the journal did not take, or that nobody can say of");
+    describe_counter!(
+        APPEND_FAILURES,
+        "Group commits that the journal did not take, or that nobody can say of"
+    );
     describe_histogram!(BATCH, "Events in one group commit");
     describe_gauge!(REBUILD, Unit::Seconds, "How long the last rebuild from the journal took");
     describe_counter!(SNAPSHOTS, "Snapshots by outcome: written, or failed");

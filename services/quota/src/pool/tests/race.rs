@@ -118,7 +118,7 @@ async fn nobody_sees_what_is_lost_nor_gets_what_others_have() {
     assert!(world.pool.losses() > 0, "the journal has failed");
     let admitted = sums.admitted.load(Ordering::SeqCst);
     assert!(admitted <= 1_000, "{admitted} of 1,000 were admitted while the clock stood still");
-    let seen = world.headroom().await;
+    let seen = until_decided!(world.pool.headroom(&chat(), None)).unwrap();
     assert_eq!(seen.totals.settled.get(), sums.charged.load(Ordering::SeqCst), "every settle, once");
     for hold in kept {
         assert!(
@@ -126,7 +126,7 @@ async fn nobody_sees_what_is_lost_nor_gets_what_others_have() {
             "what was admitted is in the journal"
         );
     }
-    let last = world.headroom().await.totals;
+    let last = until_decided!(world.pool.headroom(&chat(), None)).unwrap().totals;
     assert_eq!(last.settled.get(), admitted);
     assert_eq!(last, world.replayed().await.totals(), "the journal says the same");
 }
