@@ -37,6 +37,7 @@ pub(crate) struct Node {
     under_way: BTreeMap<HoldId, (ServiceId, Timestamp)>,
     admitted: BTreeMap<ReservationId, HoldId>,
     released: BTreeSet<ReservationId>,
+    settled: BTreeSet<HoldId>,
 }
 
 impl Node {
@@ -51,6 +52,7 @@ impl Node {
             under_way: BTreeMap::new(),
             admitted: BTreeMap::new(),
             released: BTreeSet::new(),
+            settled: BTreeSet::new(),
         }
     }
 
@@ -79,7 +81,7 @@ impl Node {
             }
             Ask::Settle { hold, service, used } => Ok(self.settle(hold, service, used, seen)),
             Ask::Release { what, service } => Ok(self.release(&what, &service, seen)),
-            Ask::Extend { hold, service } => Ok(self.extend(hold, service)),
+            Ask::Extend { hold, service } => self.extend(hold, service),
             Ask::Draw { number, service, need, ahead } => {
                 let (need, ahead) = (self.priced(&service, need), self.priced(&service, ahead));
                 let Answer { what: drawn, after } = self.desk.draw(from, &service, need, ahead);
@@ -171,6 +173,7 @@ impl Node {
         let used = self.priced(&service, used);
         let answer = self.desk.settle(&Settle { hold, service, used });
         self.under_way.remove(&hold);
+        self.settled.insert(hold);
         seen.late_settles += usize::from(answer.what && is_late);
         seen.overdrawn += usize::from(answer.what && used.tokens > hold.tokens());
         Answer { what: Tell::Settled(hold), after: answer.after }
@@ -184,19 +187,25 @@ impl Node {
                 self.admitted.get(reservation).copied()
             }
         };
-        hold.map(|hold| self.under_way.remove(&hold));
+        if let Some(hold) = hold {
+            self.under_way.remove(&hold);
+            self.settled.insert(hold);
+        }
         let answer = self.desk.release(what, service);
         seen.released += usize::from(answer.what);
         Answer { what: Tell::Released, after: answer.after }
     }
 
     /// Keeps a hold alive, one that the desk has lost sight of too.
-    fn extend(&mut self, hold: HoldId, service: ServiceId) -> Answer<Tell> {
+    fn extend(&mut self, hold: HoldId, service: ServiceId) -> Result<Answer<Tell>, String> {
         let is_alive = self.desk.extend(hold) || self.desk.redeclare(hold, &service);
+        if is_alive && self.settled.contains(&hold) {
+            return Err(format!("idempotence: {hold} is settled, and counts as under way"));
+        }
         if is_alive {
             let until = self.desk.ledger().at().plus(HOLD_LIFETIME);
             self.under_way.insert(hold, (service, until));
         }
-        self.desk.answer(Tell::Extended)
+        Ok(self.desk.answer(Tell::Extended))
     }
 }

@@ -8,7 +8,7 @@ use weir_domain::ids::{HoldId, SliceId};
 use weir_domain::ledger::invariants as promises;
 use weir_domain::ledger::{Event, Known, Moved, Slice, SliceState};
 
-use crate::state::{BASELINE, Call, Local, SERVICE, State};
+use crate::state::{BASELINE, CALLERS, Call, Local, SERVICE, State};
 
 impl State {
     /// Whether every promise holds. `tokens` is what the allocation began with.
@@ -19,6 +19,7 @@ impl State {
         promises::invariant_conservation(account).map_err(|broken| broken.to_string())?;
         promises::invariant_outstanding(ledger).map_err(|broken| broken.to_string())?;
         promises::invariant_levels(ledger, place).map_err(|broken| broken.to_string())?;
+        self.check_under_way()?;
         self.check_known()?;
         self.check_slices()?;
         self.check_total(tokens)
@@ -31,6 +32,21 @@ impl State {
             Call::Held(hold) | Call::Asked { waiting: Some((hold, _)), .. } => Some((*hold, hold.tokens())),
             Call::Ended { hold, used, .. } => Some((*hold, hold.tokens().min(*used))),
         })
+    }
+
+    /// What counts as under way is what callers wait for or hold.
+    fn check_under_way(&self) -> Result<(), String> {
+        let (count, holds) = (self.desk.requests(&SERVICE).0, self.desk.holds());
+        let asked = self.calls[..CALLERS]
+            .iter()
+            .filter(|call| matches!(call, Call::Held(_) | Call::Asked { waiting: Some(_), .. }));
+        // After a crash only those that were declared again.
+        let is_right = count as usize == holds && (self.crashes > 0 || holds == asked.count());
+        if is_right {
+            Ok(())
+        } else {
+            Err(format!("limits: {count} under way, {holds} holds, {:?}", self.calls))
+        }
     }
 
     /// A hold is known as settled if it was charged, and only then.
@@ -65,14 +81,15 @@ impl State {
                 in_slice(*slice)
             ));
         }
-        let is_over = |(id, slice): &(SliceId, &Slice)| {
-            matches!(slice.state(), SliceState::Sealed { .. }) && !open.contains_key(id)
+        let has_other = |(id, slice): &(SliceId, &Slice)| {
+            let sealed = matches!(slice.state(), SliceState::Sealed { .. }) && slice.holder().is_none();
+            sealed && open.get(id) != Some(&slice.tokens())
         };
         // After a crash there may be holds of which nobody was told.
         if self.crashes == 0
-            && let Some(over) = ledger.slices().find(is_over)
+            && let Some(other) = ledger.slices().find(has_other)
         {
-            return Err(format!("settle once: nothing is left to be settled of {over:?}"));
+            return Err(format!("conservation: {open:?} are held, {other:?}"));
         }
         let at_desk = ledger
             .slices()

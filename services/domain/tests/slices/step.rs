@@ -101,7 +101,11 @@ fn can(state: &State, step: Step) -> bool {
         Step::Again { caller } | Step::GiveUp { caller } => matches!(state.calls[caller], Call::Asked { .. }),
         Step::Settle { caller, .. } => matches!(state.calls[caller], Call::Held(_)),
         Step::SettleAgain { caller } => matches!(state.calls[caller], Call::Ended { .. }),
-        Step::Redeclare { caller } => state.crashes > 0 && matches!(state.calls[caller], Call::Held(_)),
+        Step::Redeclare { caller } => match state.calls[caller] {
+            Call::Held(_) => state.crashes > 0,
+            Call::Ended { .. } => true,
+            Call::Idle | Call::Asked { .. } => false,
+        },
         Step::Take => state.in_flight.is_none() && state.desk.has_events(),
         Step::Recorded => state.in_flight.is_some(),
         Step::Crash { kept } => state.crashes < CRASHES_MAX && (!kept || state.in_flight.is_some()),
@@ -128,11 +132,7 @@ impl State {
             Step::GiveUp { caller } => self.give_up(caller),
             Step::Settle { caller, used } => self.settle_held(caller, used),
             Step::SettleAgain { caller } => self.settle(caller),
-            Step::Redeclare { caller } => {
-                let Call::Held(hold) = self.calls[caller] else { unreachable!("it is held") };
-                let alive = self.desk.redeclare(hold, &SERVICE);
-                if alive { Ok(()) } else { Err(format!("settle: {hold} is held, and not known")) }
-            }
+            Step::Redeclare { caller } => self.redeclare(caller),
             Step::Look => {
                 self.desk.tick();
                 Ok(())
@@ -201,6 +201,15 @@ impl State {
             self.charged.push(Charged { hold, used: Tokens::ZERO, after });
         }
         Ok(())
+    }
+
+    /// A hold counts as under way again unless it is settled.
+    fn redeclare(&mut self, caller: usize) -> Result<(), String> {
+        let (Call::Held(hold) | Call::Ended { hold, .. }) = self.calls[caller] else {
+            unreachable!("it was held")
+        };
+        let is_right = self.desk.redeclare(hold, &SERVICE) == self.charge_of(hold).is_none();
+        if is_right { Ok(()) } else { Err(format!("idempotence: {hold} is declared, {:?}", self.charged)) }
     }
 
     fn settle_held(&mut self, caller: usize, used: Use) -> Result<(), String> {
