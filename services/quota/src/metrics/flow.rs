@@ -150,3 +150,73 @@ impl Flow {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use weir_domain::amount::{Money, TokensPerMinute};
+    use weir_domain::authorship::Authorship;
+    use weir_domain::budget::{Budget, BudgetKind, BudgetLimit};
+    use weir_domain::calendar::{Period, Zone};
+    use weir_domain::desk::{Desk, Reserve};
+    use weir_domain::ids::ReservationId;
+    use weir_domain::ledger::{Change, Quantity};
+    use weir_domain::policy::{Pool, Terms, Thresholds};
+    use weir_domain::time::Timestamp;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_secs(1_750_000_000);
+
+    /// `chat` has 1,000 at once, may borrow 6,000 and spend 10,000 a day; `idle` has as much and lends all of it.
+    fn desk() -> Desk {
+        let define = Change::DefinePool(Pool {
+            id: "gpt".parse().unwrap(),
+            capacity: TokensPerMinute::new(60_000),
+            requests: None,
+            thresholds: Thresholds::default(),
+            models: vec![],
+            deployments: vec![],
+        });
+        let guarantee = Terms::guarantee(TokensPerMinute::new(6_000), Tokens::new(3_000));
+        let budget = Budget {
+            id: "daily".parse().unwrap(),
+            limit: BudgetLimit::Tokens(Tokens::new(10_000)),
+            period: Period::Day,
+            zone: Zone::UTC,
+            kind: BudgetKind::Hard,
+            thresholds: vec![],
+        };
+        let terms =
+            Terms { ceiling: TokensPerMinute::new(12_000), budgets: vec![budget], ..guarantee.clone() };
+        let set = |service: &str, terms| Change::SetAllocation { service: service.parse().unwrap(), terms };
+        let by = Authorship { author: "ada".into(), reason: "test".into(), at: NOW, commit: None };
+        let mut desk = Desk::new(Ledger::default(), NOW);
+        desk.change(&by, &[define, set("chat", terms), set("idle", guarantee)], None).what.unwrap();
+        desk
+    }
+
+    fn reserve(number: u128, tokens: u64) -> Reserve {
+        let minted = u128::from(NOW.as_millis().unsigned_abs()) << 80;
+        let need = Quantity { tokens: Tokens::new(tokens), money: Money::ZERO };
+        Reserve {
+            reservation: ReservationId::new(minted | 7 << 76 | number),
+            service: "chat".parse().unwrap(),
+            need,
+        }
+    }
+
+    #[test]
+    fn a_survey_says_what_is_borrowed_lent_and_spent() {
+        let mut desk = desk();
+        for (number, tokens) in [(1, 3_000), (2, 1_000)] {
+            assert!(desk.reserve(&reserve(number, tokens)).what.is_ok());
+        }
+        let survey = Survey::of(desk.ledger());
+        let chat = "chat".parse().unwrap();
+        let drawn = desk.ledger().account(&chat).unwrap().totals().drawn.get();
+        assert!(drawn >= 4_000);
+        assert_eq!(survey.borrowed.available().get(), drawn - 3_000, "all but the guarantee");
+        assert_eq!(survey.lent, 6_000, "the other's guarantee is full");
+        assert_eq!(survey.budgets, [(chat, "daily".parse().unwrap(), drawn, 10_000)]);
+    }
+}

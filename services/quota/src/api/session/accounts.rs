@@ -7,7 +7,7 @@ use weir_proto::quota::v1 as wire;
 use super::super::input::invalid;
 use crate::pool::{LimitsSeen, PoolHandle, Pools};
 
-/// Numbers that a session may use: more than a node has services and pools, in 3 MB at most.
+/// Numbers that a session may use: more than a node has services and pools, in 3 MB where the highest number is used.
 const ACCOUNTS_MAX: u32 = 65_536;
 
 /// A service in a pool.
@@ -18,7 +18,7 @@ pub(super) struct Account {
     /// Whether what its calls cost counts.
     pub(super) priced: bool,
     /// The limits that the node knows, or was told when it named the account.
-    pub(super) limits: Option<LimitsSeen>,
+    pub(super) limits: Option<Box<LimitsSeen>>,
 }
 
 /// A pool that a session uses.
@@ -73,7 +73,7 @@ impl Accounts {
             .ok_or_else(|| ("pool", format!("there is no pool {:?}", named.pool)))?;
         let handle = &self.pools[pool].handle;
         let entitled = handle.entitled(&named.service).map_err(|problem| ("service", problem.to_string()))?;
-        let limits = handle.limits_of(&entitled.service);
+        let limits = handle.limits_of(&entitled.service).map(Box::new);
         let account = Account { service: entitled.service, pool, priced: entitled.priced, limits };
         let place = named.number as usize;
         if self.accounts.len() <= place {

@@ -44,7 +44,7 @@ impl Session {
         handle.step(1, |clerk: &mut Clerk| {
             let mut changed = Vec::new();
             for (number, account) in of_pool {
-                let limits = clerk.limits_of(&account.service);
+                let limits = clerk.limits_of(&account.service).map(Box::new);
                 if account.limits != limits {
                     account.limits = limits;
                     let standing = clerk.standing(&account.service);
