@@ -1,6 +1,7 @@
 //! What must be true in every state.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use weir_domain::amount::Tokens;
 use weir_domain::bucket::Level;
@@ -22,6 +23,7 @@ impl State {
         self.check_under_way()?;
         self.check_known()?;
         self.check_slices()?;
+        self.check_bucket(tokens)?;
         self.check_total(tokens)
     }
 
@@ -113,6 +115,21 @@ impl State {
         match self.desk.ledger().slices().find(is_open) {
             Some(open) => Err(format!("never over-admit: {open:?} should have lapsed")),
             None => Ok(()),
+        }
+    }
+
+    /// While time stands still, the bucket has what nobody took.
+    fn check_bucket(&self, tokens: u64) -> Result<(), String> {
+        let ledger = self.desk.ledger();
+        let totals = ledger.account(&SERVICE).unwrap().totals();
+        let taken = Level::from_tokens(totals.drawn + totals.overdrawn);
+        let left = Level::from_tokens(Tokens::new(tokens) + totals.returned).minus(taken);
+        let level = ledger.levels().guarantee(ledger.place(&SERVICE).unwrap());
+        let is_right = level == left || self.waited > Duration::ZERO;
+        if is_right {
+            Ok(())
+        } else {
+            Err(format!("conservation: {level:?} instead of {left:?}, {totals:?}"))
         }
     }
 
