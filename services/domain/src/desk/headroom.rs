@@ -11,7 +11,7 @@ use crate::calendar::Utc;
 use crate::desk::Desk;
 use crate::ids::{BudgetId, BurstId, ServiceId};
 use crate::ledger::levels::Place;
-use crate::ledger::{Account, Quantity, Refusal, Totals};
+use crate::ledger::{Account, CapacityUsed, Quantity, Refusal, Totals};
 use crate::policy::{FailureMode, Terms};
 use crate::time::{Timestamp, Window};
 
@@ -190,7 +190,13 @@ impl Desk {
             return Err(refusal);
         }
         let beyond = Quantity { tokens: asked.tokens.saturating_sub(free), money: asked.money };
-        self.ledger.would_admit(service, beyond)
+        self.ledger.would_admit(service, beyond).map_err(|refusal| match refusal {
+            Refusal::CapacityUsed(used) => {
+                let (asked, guaranteed) = (asked.tokens, used.guaranteed + free);
+                Refusal::CapacityUsed(CapacityUsed { asked, guaranteed, ..used })
+            }
+            other => other,
+        })
     }
 
     fn next_change(&self, service: &ServiceId, account: &Account, terms: &Terms) -> Option<NextChange> {
