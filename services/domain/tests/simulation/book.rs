@@ -106,6 +106,18 @@ impl Book {
         self.committed.get(&slice).copied().unwrap_or_default()
     }
 
+    /// What is out of a slice as a journal knows it: of a hold that is not settled there all that it holds, for after a
+    /// crash it is whole again.
+    pub(crate) fn out_of(&self, slice: SliceId, is_settled: impl Fn(HoldId) -> bool) -> Tokens {
+        let first = u128::from(slice.as_u64()) << 64;
+        let of_slice = HoldId::new(first)..=HoldId::new(first | u128::from(u64::MAX));
+        let out = |(hold, entry): (&HoldId, &Entry)| match entry.used {
+            Some(used) if is_settled(*hold) => hold.tokens().min(used),
+            _ => hold.tokens(),
+        };
+        self.entries.range(of_slice).map(out).sum()
+    }
+
     pub(crate) fn slices(&self) -> impl Iterator<Item = SliceId> {
         self.committed.keys().copied()
     }

@@ -56,6 +56,16 @@ impl Pool {
         if fits { Ok(()) } else { Err(what()) }
     }
 
+    /// Nobody is told of a hold that a crash would bring in the way of another.
+    pub(crate) fn check_durable(&self, slice: SliceId) -> Checked {
+        let out = self.book.out_of(slice, |hold| self.journal.has_settled(hold));
+        let drawn = self.watch.flow(slice).drawn;
+        let what = || {
+            format!("never over-admit: after a crash {out} would be out of slice {slice}, which has {drawn}")
+        };
+        if out <= drawn { Ok(()) } else { Err(what()) }
+    }
+
     /// Checks that cost much, of one call in some.
     pub(crate) fn check_sometimes(&mut self, stage: &mut Stage) -> Checked {
         let Process::Up(node) = &mut self.process else { return Ok(()) };

@@ -117,9 +117,14 @@ impl Node {
         let answer = self.desk.reserve(&ask);
         let known = self.admitted.get(&reservation).copied();
         match &answer.what {
-            Ok(admitted) if known == Some(admitted.hold) => seen.repeated += 1,
+            Ok(admitted) if known == Some(admitted.hold) && !self.released.contains(&reservation) => {
+                seen.repeated += 1;
+            }
             Ok(admitted) if known.is_some() => {
                 return Err(format!("idempotence: {reservation} was {known:?}, now {admitted:?}"));
+            }
+            Ok(admitted) if self.released.contains(&reservation) => {
+                return Err(format!("idempotence: {reservation} was released, and holds {admitted:?}"));
             }
             Ok(admitted) => {
                 seen.admitted += 1;

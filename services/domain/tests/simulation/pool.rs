@@ -164,6 +164,7 @@ impl Pool {
         if let Tell::Decided { decision: Ok(admitted), .. } = &tell {
             self.book.tell(admitted.hold);
             self.check_slice(admitted.hold.slice())?;
+            self.check_durable(admitted.hold.slice())?;
         }
         stage.send(&Happening::Tell { to, pool: self.number, tell });
         Ok(())

@@ -5,12 +5,11 @@ use std::time::Duration;
 
 use crate::dice::Dice;
 
-/// How long calls come in, before everything heals.
-pub(crate) const RUN: Range<u64> = 4_000..20_000;
-
 /// What a run is like.
 #[derive(Debug, Clone)]
 pub(crate) struct Weather {
+    /// How long calls come in, before everything heals.
+    pub(crate) run: Duration,
     /// Of messages.
     pub(crate) lost_percent: u64,
     pub(crate) twice_percent: u64,
@@ -41,11 +40,17 @@ impl Weather {
     pub(crate) fn of(dice: &mut Dice) -> Self {
         let bad_network = dice.percent(60);
         let bad_journal = dice.percent(50);
-        let mut every = |percent, range: Range<u64>| dice.percent(percent).then(|| dice.within(range));
+        // Some go on for longer than holds live, with as much that happens.
+        let slowness = if dice.percent(12) { 20 } else { 1 };
+        let run = dice.ms(4_000 * slowness..20_000 * slowness);
+        let call_every_ms = dice.within(100..600) * slowness;
+        let mut every =
+            |percent, range: Range<u64>| dice.percent(percent).then(|| slowness * dice.within(range));
         let (kill_every_ms, crash_every_ms) = (every(70, 800..8_000), every(50, 2_000..20_000));
         let (jump_every_ms, govern_every_ms) = (every(40, 2_000..10_000), every(60, 300..4_000));
         let mut upto = |is: bool, most: u64| if is { dice.within(0..most) } else { 0 };
         Self {
+            run,
             lost_percent: upto(bad_network, 30),
             twice_percent: upto(bad_network, 30),
             slow_percent: upto(bad_network, 30),
@@ -57,7 +62,7 @@ impl Weather {
             jump_every_ms,
             govern_every_ms,
             capacity: dice.within(12_000..90_000),
-            call_every_ms: dice.within(100..600),
+            call_every_ms,
             surging: false,
             slices_percent: if dice.percent(60) { dice.within(0..80) } else { 0 },
             overdraw_percent: if dice.percent(40) { dice.within(0..30) } else { 0 },

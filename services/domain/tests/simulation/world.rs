@@ -7,7 +7,6 @@ use crate::gateway::{Gateway, Scene};
 use crate::pool::Pool;
 use crate::seen::Seen;
 use crate::stage::{Happening, Stage};
-use crate::weather::RUN;
 
 /// No run has more happenings: one that has does not come to rest.
 const EVENTS_MAX: usize = 400_000;
@@ -54,8 +53,7 @@ impl World<'_> {
         }
         again(stage, stage.weather.jump_every_ms, Happening::Jump);
         again(stage, Some(5_000), Happening::Surge);
-        let wait = stage.dice.ms(RUN);
-        stage.after(wait, Happening::Heal);
+        stage.after(stage.weather.run, Happening::Heal);
     }
 
     fn go_on(&mut self) -> Checked {

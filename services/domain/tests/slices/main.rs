@@ -49,7 +49,7 @@ fn everybody_at_once() {
 }
 
 #[test]
-#[ignore = "takes a quarter of an hour in debug"]
+#[ignore = "takes some minutes in debug"]
 fn everybody_at_once_for_longer() {
     hold_everywhere(Body { tokens: 3, callers: 2, gateway: false, depth: 10 });
     hold_everywhere(Body { tokens: 12, callers: 0, gateway: true, depth: 14 });
