@@ -76,6 +76,7 @@ impl Pool {
         }
         let now = node.desk.ledger().at();
         if stage.dice.one_in(SAMPLE) {
+            node.check_under_way()?;
             stage.seen.replays_checked += 1;
             if self.watch.ledger(now) != node.desk.ledger() {
                 return Err("replay: the events do not bring back the ledger".into());

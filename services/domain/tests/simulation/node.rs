@@ -153,6 +153,21 @@ impl Node {
         Ok(())
     }
 
+    /// Whatever was kept alive counts as under way.
+    pub(crate) fn check_under_way(&mut self) -> Result<(), String> {
+        let now = self.desk.ledger().at();
+        self.under_way.retain(|_, (_, until)| *until > now);
+        let mut counts: BTreeMap<&ServiceId, u32> = BTreeMap::new();
+        for (service, _) in self.under_way.values() {
+            *counts.entry(service).or_default() += 1;
+        }
+        let short = counts.into_iter().find(|(service, count)| self.desk.requests(service).0 < *count);
+        match short {
+            Some((service, count)) => Err(format!("limits: {service} has {count} under way, not all count")),
+            None => Ok(()),
+        }
+    }
+
     /// A refusal. None of what was admitted already and may still be asked.
     fn refuse(&mut self, ask: Reserve, refusal: Refusal, seen: &mut Seen) -> Result<(), String> {
         let minted = i64::try_from(ask.reservation.minted_at_ms()).expect("ids are of our time");
