@@ -19,6 +19,7 @@ pub mod ledger;
 pub mod org;
 pub mod policy;
 pub mod price;
+pub mod price_book;
 mod table;
 pub mod tally;
 pub mod time;

@@ -5,16 +5,16 @@
 
 use std::collections::HashMap;
 
-use weir_domain::amount::{Money, Tokens};
-use weir_domain::ids::PoolId;
-use weir_domain::org::Org;
-use weir_domain::policy::Pool;
-use weir_domain::price::{PicoPerToken, Price};
-use weir_domain::time::Timestamp;
+use crate::amount::{Money, Tokens};
+use crate::ids::PoolId;
+use crate::org::Org;
+use crate::policy::Pool;
+use crate::price::{PicoPerToken, Price};
+use crate::time::Timestamp;
 
 /// By pool and model, the prices by when they begin.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct PriceBook(HashMap<PoolId, PoolPrices>);
+pub struct PriceBook(HashMap<PoolId, PoolPrices>);
 
 /// The prices of a pool's models.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -22,31 +22,31 @@ struct PoolPrices(HashMap<Box<str>, Vec<Price>>);
 
 /// A call before it is made.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Intended<'a> {
+pub struct Intended<'a> {
     /// Empty: not known.
-    pub(crate) model: &'a str,
+    pub model: &'a str,
     /// Input and the most output.
-    pub(crate) tokens: Tokens,
+    pub tokens: Tokens,
     /// Zero: not known.
-    pub(crate) input: Tokens,
+    pub input: Tokens,
 }
 
 /// A call that was made.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Made<'a> {
+pub struct Made<'a> {
     /// Empty: not known.
-    pub(crate) model: &'a str,
+    pub model: &'a str,
     /// Input and output.
-    pub(crate) tokens: Tokens,
+    pub tokens: Tokens,
     /// The part that is input.
-    pub(crate) input: Tokens,
+    pub input: Tokens,
     /// The part of the input that came from the upstream's cache.
-    pub(crate) input_cached: Tokens,
+    pub input_cached: Tokens,
 }
 
 impl PriceBook {
     /// As an organisation has decided.
-    pub(crate) fn of_org(org: &Org) -> Self {
+    pub fn of_org(org: &Org) -> Self {
         let pools = org.pools().filter_map(|pool| org.terms(pool)?.pool());
         Self::new(pools, org.prices())
     }
@@ -72,12 +72,12 @@ impl PriceBook {
     }
 
     /// What a call in a pool costs at most.
-    pub(crate) fn at_most(&self, pool: &PoolId, call: Intended<'_>, now: Timestamp) -> Money {
+    pub fn at_most(&self, pool: &PoolId, call: Intended<'_>, now: Timestamp) -> Money {
         self.0.get(pool).map_or(Money::ZERO, |prices| prices.at_most(call, now))
     }
 
     /// What a call in a pool has cost.
-    pub(crate) fn cost(&self, pool: &PoolId, call: Made<'_>, now: Timestamp) -> Money {
+    pub fn cost(&self, pool: &PoolId, call: Made<'_>, now: Timestamp) -> Money {
         self.0.get(pool).map_or(Money::ZERO, |prices| prices.cost(call, now))
     }
 }
@@ -130,9 +130,9 @@ fn nano<const N: usize>(parts: [(Tokens, PicoPerToken); N]) -> Money {
 
 #[cfg(test)]
 mod tests {
-    use weir_domain::amount::TokensPerMinute;
-    use weir_domain::policy::{Encoding, Model, Thresholds};
-    use weir_domain::price::Currency;
+    use crate::amount::TokensPerMinute;
+    use crate::policy::{Encoding, Model, Thresholds};
+    use crate::price::Currency;
 
     use super::*;
 
