@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-const FILES: [&str; 8] = [
+const FILES: [&str; 11] = [
     "weir/usage/v1/usage.proto",
     "weir/quota/v1/admission.proto",
     "weir/quota/v1/events.proto",
@@ -11,6 +11,9 @@ const FILES: [&str; 8] = [
     "weir/storage/v1/storage.proto",
     "weir/storage/v1/snapshot.proto",
     "weir/storage/v1/wal.proto",
+    "envoy/config/core/v3/base.proto",
+    "envoy/extensions/common/ratelimit/v3/ratelimit.proto",
+    "envoy/service/ratelimit/v3/rls.proto",
 ];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

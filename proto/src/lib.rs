@@ -7,7 +7,7 @@ pub mod codec;
 mod generated;
 pub mod record;
 
-pub use generated::{governance, quota, storage, usage};
+pub use generated::{envoy, governance, quota, storage, usage};
 
 /// The compiled `.proto` files, for gRPC reflection.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));

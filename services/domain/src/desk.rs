@@ -182,6 +182,15 @@ impl Desk {
 
     /// Replaces a hold by what was used. Whether it was charged now, and not before.
     pub fn settle(&mut self, settle: &Settle) -> Answer<bool> {
+        self.charge(settle, true)
+    }
+
+    /// Replaces a hold by what was used where no usage event will tell of it. Whether it was charged now, and not before.
+    pub fn settle_unmetered(&mut self, settle: &Settle) -> Answer<bool> {
+        self.charge(settle, false)
+    }
+
+    fn charge(&mut self, settle: &Settle, metered: bool) -> Answer<bool> {
         let slice = settle.hold.slice();
         let place = self.ledger.slice(slice).map(Slice::place);
         if let Some(place) = place.or_else(|| self.ledger.place(&settle.service)) {
@@ -191,7 +200,7 @@ impl Desk {
         if let Some(live) = &live {
             self.hands[live.place.index()].ended();
         }
-        let Some(movement) = self.ledger.settle(settle) else { return self.answer(false) };
+        let Some(movement) = self.ledger.settle(settle, metered) else { return self.answer(false) };
         self.happen(movement);
         if let Some(live) = live {
             let tokens = settle.hold.tokens().saturating_sub(settle.used.tokens);

@@ -86,7 +86,7 @@ mod tests {
     }
 
     fn settled(second: i64) -> Movement {
-        let what = Moved::Settled { hold: HoldId::new(1), used: Quantity::default() };
+        let what = Moved::Settled { hold: HoldId::new(1), used: Quantity::default(), metered: true };
         Movement { at: at(second), service: ServiceId::try_new("chat").unwrap(), what }
     }
 

@@ -37,7 +37,11 @@ fn moved() -> impl Strategy<Value = Moved> {
     let requests = any::<u64>().prop_map(Requests::new);
     prop_oneof![
         drawn(),
-        (any::<u128>(), quantity()).prop_map(|(hold, used)| Moved::Settled { hold: HoldId::new(hold), used }),
+        (any::<u128>(), quantity(), any::<bool>()).prop_map(|(hold, used, metered)| Moved::Settled {
+            hold: HoldId::new(hold),
+            used,
+            metered,
+        }),
         (slice(), quantity(), any::<u32>()).prop_map(|(slice, free, holds)| Moved::Sealed {
             slice,
             free,
@@ -111,7 +115,7 @@ proptest! {
 
 /// The field that is named when a record of one movement is changed in one place.
 fn poison(change: impl FnOnce(&mut wire::LedgerMoved)) -> &'static str {
-    let settled = wire::Settled { hold: vec![0; 16].into(), used: 1, cost_nano: 0 };
+    let settled = wire::Settled { hold: vec![0; 16].into(), used: 1, ..Default::default() };
     let movement =
         wire::Movement { service: 0, after_nanos: 0, what: Some(wire::movement::What::Settled(settled)) };
     let mut message = wire::LedgerMoved {

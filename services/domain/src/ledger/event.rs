@@ -108,6 +108,8 @@ pub enum Moved {
         hold: HoldId,
         /// What was used.
         used: Quantity,
+        /// Whether a usage event tells of it too: not where whoever asked can only say how much was used.
+        metered: bool,
     },
     /// Nothing more is handed out from a slice, and what was left of it is given back.
     Sealed {

@@ -23,7 +23,7 @@ impl Ledger {
         let service = &movement.service;
         match &movement.what {
             Moved::Drawn(drawn) => self.evolve_drawn(service, drawn),
-            Moved::Settled { hold, used } => self.evolve_settled(service, *hold, *used),
+            Moved::Settled { hold, used, .. } => self.evolve_settled(service, *hold, *used),
             Moved::Sealed { slice, free, holds } => self.evolve_sealed(*slice, *free, *holds),
             Moved::Lapsed { slice } => self.evolve_lapsed(*slice),
             Moved::BudgetOpened { budget, period } => {

@@ -128,7 +128,7 @@ pub fn invariant_snapshot(ledger: &Ledger) -> Result<(), Violation> {
 
 /// Promise 8, for the ledger's part: a hold that is settled is not settled again.
 pub fn invariant_settled_once(ledger: &Ledger, settled: &Settle) -> Result<(), Violation> {
-    let again = ledger.settle(settled);
+    let again = ledger.settle(settled, true);
     promise("idempotence", again.is_none(), || format!("{settled:?} again: {again:?}"))
 }
 

@@ -7,12 +7,12 @@ use crate::ledger::{Known, Ledger, Moved, Movement, Seal, Settle};
 
 impl Ledger {
     /// Settles a hold; none if it was settled before. A slice that is not known here is charged in full, as debt.
-    pub fn settle(&self, settle: &Settle) -> Option<Movement> {
+    pub fn settle(&self, settle: &Settle, metered: bool) -> Option<Movement> {
         match self.known(settle.hold) {
             Known::Settled => None,
             Known::Outstanding | Known::Foreign => {
                 let service = self.service_of(settle.hold.slice()).unwrap_or(&settle.service);
-                Some(self.moved(service, Moved::Settled { hold: settle.hold, used: settle.used }))
+                Some(self.moved(service, Moved::Settled { hold: settle.hold, used: settle.used, metered }))
             }
         }
     }

@@ -43,7 +43,7 @@ impl Budgets {
                 self.told.retain(|(owner, id, _)| owner != service || id != budget);
                 Ok(())
             }
-            Moved::Settled { hold, used } => {
+            Moved::Settled { hold, used, .. } => {
                 self.count(service, used.less(counted_when_lapsed(before, *hold, *used)), after)
             }
             Moved::Lapsed { slice } => {

@@ -19,7 +19,7 @@ impl Pool {
         self.watch.see(event)?;
         let Event::Moved(movement) = event else { return Ok(()) };
         match &movement.what {
-            Moved::Settled { hold, used } => {
+            Moved::Settled { hold, used, .. } => {
                 self.book.charge(*hold, used.tokens)?;
                 self.check_slice(hold.slice())
             }

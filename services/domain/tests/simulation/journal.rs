@@ -23,7 +23,7 @@ impl Journal {
         for event in &events {
             let Event::Moved(movement) = event else { continue };
             match &movement.what {
-                Moved::Settled { hold, used } => {
+                Moved::Settled { hold, used, .. } => {
                     let charged = (movement.service.clone(), used.tokens);
                     if let Some(before) = self.settled.insert(*hold, charged) {
                         return Err(format!(

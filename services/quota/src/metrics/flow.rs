@@ -110,7 +110,7 @@ impl Flow {
                 self.drawn.increment(drawn.tokens.get());
                 self.borrowed.increment(drawn.borrowed.available().get());
             }
-            Moved::Settled { hold, used } => {
+            Moved::Settled { hold, used, .. } => {
                 let excess = used.tokens.saturating_sub(hold.tokens());
                 if excess > Tokens::ZERO {
                     self.debt.increment(excess.get());

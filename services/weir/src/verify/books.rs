@@ -68,7 +68,7 @@ impl Book for Settled {
         let Ok(recorded) = codec::quota_event_from_record(&stored.record) else { return false };
         let QuotaFact::Moved { pool, movements } = recorded.fact else { return true };
         for movement in movements {
-            if let Moved::Settled { hold, used } = movement.what {
+            if let Moved::Settled { hold, used, .. } = movement.what {
                 let charge = Charge { service: movement.service, pool: pool.clone(), tokens: used.tokens };
                 self.add(hold, charge);
             }

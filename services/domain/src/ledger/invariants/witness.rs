@@ -136,7 +136,7 @@ impl GuaranteeWitness {
                 self.parts.insert(drawn.slice, (own, rest));
                 Level::ZERO.minus(own)
             }
-            Moved::Settled { hold, used } => {
+            Moved::Settled { hold, used, .. } => {
                 let (old, new) = (totals_of(before, &movement.service), totals_of(after, &movement.service));
                 let owed = Level::from_tokens(new.overdrawn.saturating_sub(old.overdrawn));
                 let open = before.slice(hold.slice()).is_some_and(|slice| slice.state() == SliceState::Open);
