@@ -100,7 +100,7 @@ fn budget() -> impl Strategy<Value = Budget> {
     let zone = select(vec!["UTC", "Europe/Berlin", "America/New_York", "Asia/Kathmandu"])
         .prop_map(|zone| Zone::try_new(zone).unwrap());
     let kind = select(vec![BudgetKind::Hard, BudgetKind::Soft]);
-    (name(), limit, select(&Period::ALL[..]), zone, kind, vec(percent(), 0..4)).prop_map(
+    (name(), limit, select(&Period::ALL[..]), zone, kind, vec(0_u8..=200, 0..4)).prop_map(
         |(id, limit, period, zone, kind, thresholds)| Budget { id, limit, period, zone, kind, thresholds },
     )
 }

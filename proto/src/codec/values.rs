@@ -7,6 +7,7 @@ use std::fmt::Display;
 use std::str::FromStr;
 use std::time::Duration;
 use weir_domain::bucket::Level;
+use weir_domain::budget::THRESHOLD_MAX_PERCENT;
 use weir_domain::directory::KeyHash;
 use weir_domain::ids::NodeId;
 use weir_domain::time::{Timestamp, Window};
@@ -108,6 +109,13 @@ pub(super) fn known<E: TryFrom<i32>>(number: i32, field: &'static str) -> Result
     let unknown =
         |_| DecodeError::field(field, format!("has no value {number}; use one that its .proto names"));
     E::try_from(number).map_err(unknown)
+}
+
+/// A percentage of a budget, which a soft one may exceed.
+pub(super) fn budget_percent(number: u32, field: &'static str) -> Result<u8, DecodeError> {
+    u8::try_from(number).ok().filter(|percent| *percent <= THRESHOLD_MAX_PERCENT).ok_or_else(|| {
+        DecodeError::field(field, format!("{number} is no threshold; use 1 to {THRESHOLD_MAX_PERCENT}"))
+    })
 }
 
 /// A percentage from 0 to 100.

@@ -15,6 +15,10 @@ use crate::calendar::{Period, Zone};
 use crate::ids::BudgetId;
 use crate::price::Currency;
 
+/// The highest percentage of a soft budget at which somebody is told: twice the budget. Beyond that it is the budget that is
+/// wrong. A hard budget ends at 100.
+pub const THRESHOLD_MAX_PERCENT: u8 = 200;
+
 /// A budget as it was decided.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Budget {
@@ -49,4 +53,14 @@ pub enum BudgetKind {
     Hard,
     /// Somebody is told.
     Soft,
+}
+
+impl BudgetKind {
+    /// The highest percentage at which somebody can be told.
+    pub const fn threshold_max_percent(self) -> u8 {
+        match self {
+            Self::Hard => 100,
+            Self::Soft => THRESHOLD_MAX_PERCENT,
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! Budgets.
 
 use super::DecodeError;
-use super::values::{known, parsed, percent, present};
+use super::values::{budget_percent, known, parsed, present};
 use crate::governance::v1 as wire;
 use weir_domain::amount::{Money, Tokens};
 use weir_domain::budget::{Budget, BudgetKind, BudgetLimit};
@@ -21,7 +21,7 @@ pub(in crate::codec) fn budget_to_wire(budget: &Budget) -> wire::Budget {
 }
 
 pub(in crate::codec) fn budget_from_wire(wire: &wire::Budget) -> Result<Budget, DecodeError> {
-    let threshold = |number: &u32| percent(*number, "allocations.budgets.thresholds_percent");
+    let threshold = |number: &u32| budget_percent(*number, "allocations.budgets.thresholds_percent");
     Ok(Budget {
         id: parsed(&wire.id, "allocations.budgets.id")?,
         limit: limit_from_wire(present(wire.limit.as_ref(), "allocations.budgets.limit")?)?,

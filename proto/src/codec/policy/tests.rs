@@ -141,7 +141,7 @@ fn what_must_be_stated_is_missed_by_name() {
 fn what_cannot_be_is_refused_by_name() {
     assert_eq!(refused(|policy| budget(policy).zone = "Mars".into()), "allocations.budgets.zone");
     assert_eq!(
-        refused(|policy| budget(policy).thresholds_percent.push(101)),
+        refused(|policy| budget(policy).thresholds_percent.push(201)),
         "allocations.budgets.thresholds_percent"
     );
     let euros = wire::budget::Limit::Money(wire::MoneyLimit { nano: 1, currency: "€".into() });

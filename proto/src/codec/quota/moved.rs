@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::super::values::{
-    Holders, bits_from_wire, level_from_wire, level_to_wire, percent, window_from_wire,
+    Holders, bits_from_wire, budget_percent, level_from_wire, level_to_wire, window_from_wire,
 };
 use super::{Body, DecodeError, kinds, parsed, present, timestamp_from_wire, timestamp_to_wire};
 use crate::quota::v1 as wire;
@@ -144,7 +144,7 @@ impl<'a> Reader<'a> {
             What::BudgetOpened(wire) => budget_opened(wire)?,
             What::ThresholdReached(wire) => Moved::ThresholdReached {
                 budget: parsed(&wire.budget, "movements.threshold_reached.budget")?,
-                percent: percent(wire.percent, "movements.threshold_reached.percent")?,
+                percent: budget_percent(wire.percent, "movements.threshold_reached.percent")?,
             },
             What::Shadowed(wire) => shadowed(wire)?,
         })

@@ -50,7 +50,7 @@ fn moved() -> impl Strategy<Value = Moved> {
         slice().prop_map(|slice| Moved::Lapsed { slice }),
         (samples::name(), samples::window())
             .prop_map(|(budget, period)| Moved::BudgetOpened { budget, period }),
-        (samples::name(), 0_u8..=100)
+        (samples::name(), 0_u8..=200)
             .prop_map(|(budget, percent)| Moved::ThresholdReached { budget, percent }),
         (select(limits.to_vec()), requests, samples::tokens())
             .prop_map(|(limit, requests, tokens)| Moved::Shadowed { limit, requests, tokens }),
@@ -145,7 +145,7 @@ fn a_movement_that_does_not_say_all_is_poison() {
     assert_eq!(poison(what(Some(What::Settled(settled)))), "movements.settled.hold");
     let drawn = wire::SliceDrawn { borrowed: vec![0; 15].into(), ..Default::default() };
     assert_eq!(poison(what(Some(What::Drawn(drawn)))), "movements.drawn.borrowed");
-    let reached = wire::ThresholdReached { budget: "month".into(), percent: 101 };
+    let reached = wire::ThresholdReached { budget: "month".into(), percent: 201 };
     assert_eq!(poison(what(Some(What::ThresholdReached(reached)))), "movements.threshold_reached.percent");
     let shadowed = wire::Shadowed { limit: "mood".into(), ..Default::default() };
     assert_eq!(poison(what(Some(What::Shadowed(shadowed)))), "movements.shadowed.limit");

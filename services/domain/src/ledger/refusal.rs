@@ -33,7 +33,8 @@ pub enum Refusal {
         limit: u64,
         /// When the next period begins.
         resets: Timestamp,
-        /// When the same would be admitted if nothing else arrives; none if it is more than the whole budget.
+        /// When the same would be admitted if nothing else arrives: at the latest, since a hold that is settled for less
+        /// makes room sooner. None if it never is, for instance as more than the whole budget.
         retry: Option<Retry>,
     },
     /// So many requests a minute were made.

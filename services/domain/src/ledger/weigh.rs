@@ -124,12 +124,12 @@ impl Allocation<'_> {
     }
 }
 
-/// The first instant from another one on at which a budget has room: then, or when its next period begins.
+/// The first instant from another one on at which a budget has room, if what is held is settled by then: at once, or when
+/// its next period begins; none if it is less than the need. When holds are settled nobody knows: that makes it sooner.
 fn first_room(budget: &BudgetState, drawn: Quantity, need: Quantity, from: Timestamp) -> Option<Timestamp> {
     let end = budget.period.map_or(from, Window::end);
     if from < end && budget.room(drawn) >= budget.part(need) {
         return Some(from);
     }
-    let fresh = budget.limit().saturating_sub(budget.part(drawn));
-    (fresh >= budget.part(need)).then_some(end.max(from))
+    (budget.limit() >= budget.part(need)).then_some(end.max(from))
 }

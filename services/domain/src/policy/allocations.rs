@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::amount::{Money, RequestsPerMinute, Tokens};
-use crate::budget::{Budget, BudgetLimit};
+use crate::budget::{Budget, BudgetKind, BudgetLimit};
 use crate::ids::{PoolId, ServiceId, TeamId};
 use crate::policy::problems::Findings;
 use crate::policy::{Allocation, FailureMode, Policy, Service, Terms};
@@ -99,8 +99,13 @@ fn check_budgets(service: &Service, held: &Allocation, found: &mut Findings) {
         found.require(!empty, &place, || "limit must be more than nothing".to_owned());
         let thresholds = &budget.thresholds;
         let rising = thresholds.windows(2).all(|pair| pair[0] < pair[1]);
-        found.require(rising && !thresholds.contains(&0), &place, || {
-            format!("thresholds {thresholds:?} must rise, each once, and be percentages from 1 to 255")
+        let max = budget.kind.threshold_max_percent();
+        let within = thresholds.iter().all(|percent| (1..=max).contains(percent));
+        found.require(rising && within, &place, || {
+            let kind = if budget.kind == BudgetKind::Hard { "hard" } else { "soft" };
+            format!(
+                "thresholds {thresholds:?} must rise, each once, and be percentages from 1 to {max}, as the budget is {kind}"
+            )
         });
     }
 }

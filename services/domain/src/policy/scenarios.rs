@@ -3,7 +3,7 @@
 use super::sample::{NOW, budget, burst, exception, id, orphan, policy, pool, price, service, usd};
 use super::*;
 use crate::amount::Money;
-use crate::budget::BudgetLimit;
+use crate::budget::{BudgetKind, BudgetLimit};
 use crate::price::Currency;
 
 /// What is wrong with the sample policy after a change.
@@ -134,6 +134,27 @@ fn where_a_pool_limits_requests_every_allocation_states_its_own() {
 }
 
 #[test]
+fn only_a_soft_budget_tells_beyond_all_of_it_and_within_reason() {
+    let told_at = |kind, percent| {
+        found_in_terms(|terms| {
+            let told = Budget { kind, thresholds: vec![100, percent], ..budget("monthly", 9) };
+            terms.budgets = vec![told];
+        })
+    };
+    assert_eq!(told_at(BudgetKind::Soft, 120), [""; 0]);
+    assert_eq!(told_at(BudgetKind::Soft, 200), [""; 0]);
+    let message = |percent, kind: &str, max| {
+        let place = "service chat, allocation in pool gpt, budget monthly";
+        format!(
+            "{place}: thresholds [100, {percent}] must rise, each once, and be percentages from 1 to {max}, \
+             as the budget is {kind}"
+        )
+    };
+    assert_eq!(told_at(BudgetKind::Soft, 201), [message(201, "soft", 200)]);
+    assert_eq!(told_at(BudgetKind::Hard, 120), [message(120, "hard", 100)]);
+}
+
+#[test]
 fn budgets_are_told_apart_have_a_limit_and_thresholds_that_rise() {
     let problems = found_in_terms(|terms| {
         let nothing = Budget { thresholds: vec![0, 50], ..budget("monthly", 0) };
@@ -145,10 +166,10 @@ fn budgets_are_told_apart_have_a_limit_and_thresholds_that_rise() {
         problems,
         [
             "monthly: limit must be more than nothing",
-            "monthly: thresholds [0, 50] must rise, each once, and be percentages from 1 to 255",
+            "monthly: thresholds [0, 50] must rise, each once, and be percentages from 1 to 100, as the budget is hard",
             "monthly: is stated twice; keep one of them",
-            "monthly: thresholds [80, 80] must rise, each once, and be percentages from 1 to 255",
-            "other: thresholds [100, 50] must rise, each once, and be percentages from 1 to 255",
+            "monthly: thresholds [80, 80] must rise, each once, and be percentages from 1 to 100, as the budget is hard",
+            "other: thresholds [100, 50] must rise, each once, and be percentages from 1 to 100, as the budget is hard",
         ]
         .map(|message| format!("service chat, allocation in pool gpt, budget {message}"))
     );

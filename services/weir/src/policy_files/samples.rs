@@ -147,7 +147,7 @@ fn budget() -> impl Strategy<Value = Budget> {
     ];
     let zone = prop_oneof![Just("UTC"), Just("Europe/Berlin"), Just("America/Argentina/Buenos_Aires")];
     let kind = prop_oneof![Just(BudgetKind::Hard), Just(BudgetKind::Soft)];
-    let thresholds = prop_oneof![Just(vec![50, 80, 100]), vec(0..=100_u8, 0..4)];
+    let thresholds = prop_oneof![Just(vec![50, 80, 100]), vec(0..=200_u8, 0..4)];
     (name(), limit, any_of(&Period::ALL), zone, kind, thresholds).prop_map(
         |(id, limit, period, zone, kind, thresholds)| Budget {
             id,

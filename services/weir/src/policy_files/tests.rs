@@ -51,7 +51,8 @@ fn an_allocation_may_say_all_there_is_to_say() {
         allocation = [{ pool = "gpt", baseline = 1_000, ceiling = 5_000, lending = 500, request_max = 100,
             requests_per_minute = 60, in_flight_max = 4, when_quota_is_away = { admit_tokens = 50_000 }, shadow = true,
             budget = [
-                { name = "month", money = "250.00", currency = "USD", per = "month", zone = "Europe/Berlin", kind = "soft" },
+                { name = "month", money = "250.00", currency = "USD", per = "month", zone = "Europe/Berlin", kind = "soft",
+                  thresholds = [100, 120] },
                 { name = "day", tokens = 1_000_000, per = "day", thresholds = [90] },
             ] }]"#,
     );
@@ -71,7 +72,7 @@ fn an_allocation_may_say_all_there_is_to_say() {
         (month.period, month.zone.as_str(), month.kind),
         (Period::Month, "Europe/Berlin", BudgetKind::Soft)
     );
-    assert_eq!(month.thresholds, [50, 80, 100]);
+    assert_eq!(month.thresholds, [100, 120]);
     assert_eq!((day.zone, day.kind, &day.thresholds[..]), (Zone::UTC, BudgetKind::Hard, &[90][..]));
 }
 

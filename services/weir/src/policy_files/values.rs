@@ -8,6 +8,7 @@ use std::str::FromStr;
 use chrono::{DateTime, NaiveDate, Utc};
 use toml::de::DeValue;
 use weir_domain::amount::Money;
+use weir_domain::budget::THRESHOLD_MAX_PERCENT;
 use weir_domain::calendar::Zone;
 use weir_domain::price::{Currency, PicoPerToken};
 use weir_domain::time::Timestamp;
@@ -52,6 +53,13 @@ pub(super) fn percent(value: &DeValue<'_>) -> Result<u8, String> {
     let percent = count(value)?;
     let fits = u8::try_from(percent).ok().filter(|percent| *percent <= 100);
     fits.ok_or_else(|| format!("is {percent}; write a percentage from 0 to 100"))
+}
+
+/// A percentage of a budget, which a soft one may exceed.
+pub(super) fn budget_percent(value: &DeValue<'_>) -> Result<u8, String> {
+    let percent = count(value)?;
+    let fits = u8::try_from(percent).ok().filter(|percent| *percent <= THRESHOLD_MAX_PERCENT);
+    fits.ok_or_else(|| format!("is {percent}; write a percentage from 1 to {THRESHOLD_MAX_PERCENT}"))
 }
 
 pub(super) fn flag(value: &DeValue<'_>) -> Result<bool, String> {

@@ -41,6 +41,29 @@ fn a_hard_budget_refuses_until_its_next_period() {
 }
 
 #[test]
+fn a_budget_that_is_full_of_holds_is_not_said_to_refuse_for_good() {
+    let mut story = Story::given_pool(600_000).and("chat", with_budget(1_000));
+    let hold = story.reserve("chat", 900).unwrap();
+    let refusal = story.reserve("chat", 200).unwrap_err();
+    assert!(matches!(refusal, Refusal::BudgetUsed { .. }), "{refusal:?}");
+    let retry = refusal.retry().expect("200 fit 1,000 once the hold is settled");
+    let day = Period::Day.holding(story.desk.ledger().at(), Zone::UTC);
+    assert_eq!(retry.at, day.end(), "at the end of the period at the latest");
+    story.settle(hold, 300);
+    assert!(story.reserve("chat", 200).is_ok(), "a settle makes room sooner");
+    let too_much = story.reserve("chat", 1_000).unwrap_err();
+    assert!(too_much.retry().is_some(), "1,000 fit a period");
+    story.then_replays();
+}
+
+#[test]
+fn only_what_is_more_than_a_whole_budget_is_refused_for_good() {
+    let mut story = Story::given_pool(600_000).and("chat", with_budget(500));
+    let refusal = story.reserve("chat", 501).unwrap_err();
+    assert_eq!((refusal.limit(), refusal.retry()), ("budget", None));
+}
+
+#[test]
 fn what_a_crash_leaves_counts_on_the_day_of_the_crash_only() {
     let mut story = Story::given_pool(600_000).and("chat", with_budget(1_000));
     let hold = story.reserve("chat", 600).unwrap();

@@ -155,14 +155,17 @@ fn any_budget() -> impl Strategy<Value = Budget> {
     });
     let zone = select(vec!["UTC", "Europe/Berlin", "Asia/Kathmandu"]);
     let kind = select(vec![BudgetKind::Hard, BudgetKind::Soft]);
-    (limit, select(&Period::ALL[..]), zone, kind, btree_set(1..=255_u8, 0..4)).prop_map(
+    (limit, select(&Period::ALL[..]), zone, kind, btree_set(1..=200_u8, 0..4)).prop_map(
         |(limit, period, zone, kind, thresholds)| Budget {
             id: id("budget"),
             limit,
             period,
             zone: Zone::try_new(zone).unwrap(),
             kind,
-            thresholds: thresholds.into_iter().collect(),
+            thresholds: thresholds
+                .into_iter()
+                .filter(|percent| *percent <= kind.threshold_max_percent())
+                .collect(),
         },
     )
 }

@@ -65,7 +65,7 @@ fn budget(mut block: Block<'_>) -> Option<Budget> {
     let period = block.required("per", values::choice(&Period::ALL, Period::as_str));
     let zone = block.optional("zone", values::zone).unwrap_or(Zone::UTC);
     let kind = block.optional("kind", values::choice(&[BudgetKind::Hard, BudgetKind::Soft], kind_name));
-    let thresholds = block.optional("thresholds", values::list(values::percent));
+    let thresholds = block.optional("thresholds", values::list(values::budget_percent));
     block.finish();
     Some(Budget {
         id: id?,
