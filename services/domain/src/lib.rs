@@ -20,6 +20,7 @@ pub mod org;
 pub mod policy;
 pub mod price;
 pub mod price_book;
+pub mod simulate;
 mod table;
 pub mod tally;
 pub mod time;
