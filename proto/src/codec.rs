@@ -7,6 +7,7 @@ mod policy;
 mod quota;
 #[cfg(test)]
 mod samples;
+mod simulation;
 mod snapshot;
 mod usage;
 mod values;
@@ -23,6 +24,7 @@ pub use policy::{
     service_to_wire, team_from_wire, team_to_wire,
 };
 pub use quota::{kinds as quota_kinds, quota_event_from_record, quota_event_to_record};
+pub use simulation::simulation_to_wire;
 pub use snapshot::{Snapshot, snapshot_from_bytes, snapshot_to_bytes};
 pub use usage::{RECORDED_V1, REFUSED_V1, usage_from_record, usage_to_record};
 pub use values::{duration_from_wire, duration_to_wire, rfc3339, timestamp_from_wire, timestamp_to_wire};

@@ -22,6 +22,7 @@ use weir_runtime::clock::Clock;
 use crate::auth::Authenticator;
 use crate::org_writer::OrgHandle;
 use crate::pool::Pools;
+use crate::simulate::Simulator;
 use admission::Admission;
 use auth::{Gate, Stay};
 use governance::Governance;
@@ -41,6 +42,7 @@ pub(crate) struct Parts {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) authenticator: Arc<Authenticator>,
     pub(crate) tls: Option<ServerTlsConfig>,
+    pub(crate) simulator: Simulator,
 }
 
 /// Serves until shutdown; calls under way are answered. Who may call what is decided by the gate before all of them.
@@ -49,7 +51,7 @@ pub(crate) async fn serve(
     listener: TcpListener,
     shutdown: CancellationToken,
 ) -> Result<(), String> {
-    let Parts { pools, org, clock, authenticator, tls } = parts;
+    let Parts { pools, org, clock, authenticator, tls, simulator } = parts;
     let stay = Stay::new(Arc::clone(&authenticator), org.directory());
     let admission = Admission {
         pools,
@@ -60,7 +62,7 @@ pub(crate) async fn serve(
         stay: stay.clone(),
     };
     let gate = Gate::new(authenticator);
-    let governance = Governance { org, stay, clock, shutdown: shutdown.clone() };
+    let governance = Governance { org, stay, clock, shutdown: shutdown.clone(), simulator };
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_serving::<AdmissionServiceServer<Admission>>().await;
     reporter.set_serving::<GovernanceServiceServer<Governance>>().await;

@@ -14,6 +14,7 @@ mod pool;
 mod rebuild;
 mod recorder;
 mod replay;
+mod simulate;
 mod snapshot;
 
 use std::path::PathBuf;
@@ -42,6 +43,7 @@ use org_writer::{Means, OrgHandle, OrgWriter};
 use pool::{Pools, Shared};
 use rebuild::{Folded, Haste};
 use recorder::Recorder;
+use simulate::Simulator;
 use snapshot::Snapshots;
 
 /// How long writers may take to append what they hold when the service ends: more than one append ever takes.
@@ -117,7 +119,8 @@ pub async fn run(config: Config, ports: Ports, shutdown: CancellationToken) -> R
 
     ready.ready();
     let authenticator = Arc::new(authenticator);
-    let parts = api::Parts { pools, org, clock: ports.clock, authenticator, tls };
+    let simulator = Simulator::new(Arc::clone(recorder.journal()), tasks.clone(), config.rules());
+    let parts = api::Parts { pools, org, clock: ports.clock, authenticator, tls, simulator };
     let served = api::serve(parts, ports.listener, shutdown).await;
     ready.not_ready("shutting down");
     tasks.begin_shutdown();

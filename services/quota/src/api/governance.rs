@@ -10,6 +10,7 @@ mod exceptions;
 mod keys;
 mod policy;
 mod refused;
+mod simulate;
 mod size;
 mod watch;
 
@@ -28,6 +29,7 @@ use super::auth::{Stay, caller};
 use super::input::trace_id;
 use crate::auth::Caller;
 use crate::org_writer::OrgHandle;
+use crate::simulate::Simulator;
 
 /// Governance, in front of the organisation's writer.
 pub(crate) struct Governance {
@@ -35,9 +37,11 @@ pub(crate) struct Governance {
     pub(super) stay: Stay,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) shutdown: CancellationToken,
+    pub(super) simulator: Simulator,
 }
 
 type Directories = Pin<Box<dyn Stream<Item = Result<wire::Directory, Status>> + Send>>;
+type Simulations = Pin<Box<dyn Stream<Item = Result<wire::SimulateResponse, Status>> + Send>>;
 type Answer<T> = Result<Response<T>, Status>;
 
 /// A call, who makes it, and the span it belongs to.
@@ -64,6 +68,7 @@ macro_rules! answer {
 #[tonic::async_trait]
 impl GovernanceService for Governance {
     type WatchDirectoryStream = Directories;
+    type SimulateStream = Simulations;
 
     async fn apply_policy(
         &self,
@@ -184,6 +189,12 @@ impl GovernanceService for Governance {
 
     async fn who_am_i(&self, request: Request<wire::WhoAmIRequest>) -> Answer<wire::WhoAmIResponse> {
         answer!(self, request, who_am_i)
+    }
+
+    async fn simulate(&self, request: Request<wire::SimulateRequest>) -> Answer<Simulations> {
+        let Call { caller, asked, span } = open("simulate", request)?;
+        let told = span.in_scope(|| self.simulations(&caller, &asked))?;
+        Ok(Response::new(Box::pin(self.stay.limit(caller, told))))
     }
 
     async fn watch_directory(&self, request: Request<wire::WatchDirectoryRequest>) -> Answer<Directories> {

@@ -87,6 +87,7 @@ pub(crate) const LINES: &[Line] = &[
     line("/weir.governance.v1.GovernanceService/RevokeBurst", Rule::MayTo(Touch::RevokeBurst)),
     line("/weir.governance.v1.GovernanceService/RevokeCallerKey", Rule::MayTo(Touch::ManageKeys)),
     line("/weir.governance.v1.GovernanceService/RotateCallerKey", Rule::MayTo(Touch::ManageKeys)),
+    line("/weir.governance.v1.GovernanceService/Simulate", Rule::May(Action::ReadAll)),
     line("/weir.governance.v1.GovernanceService/WatchDirectory", Rule::May(Action::WatchDirectory)),
     line("/weir.governance.v1.GovernanceService/WhoAmI", Rule::May(Action::ReadOwn)),
     line("/weir.quota.v1.AdmissionService/Extend", Rule::May(Action::Admit)),
