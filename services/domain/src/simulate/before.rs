@@ -16,9 +16,8 @@ impl Before {
     pub(super) fn add_pool(&mut self, pool: &PoolId, terms: &PoolTerms, at: Timestamp) {
         for (service, held) in terms.allocations().iter().filter(|(_, held)| !held.budgets.is_empty()) {
             let opened = held.budgets.iter().map(|budget| {
-                let mut state = BudgetState::new(budget.clone());
-                state.open(budget.period.holding(at, budget.zone));
-                state
+                let period = Some(budget.period.holding(at, budget.zone));
+                BudgetState { period, ..BudgetState::new(budget.clone()) }
             });
             self.0.insert((pool.clone(), service.clone()), opened.collect());
         }
