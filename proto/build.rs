@@ -2,13 +2,12 @@
 
 use std::path::PathBuf;
 
-const FILES: [&str; 12] = [
+const FILES: [&str; 11] = [
     "weir/usage/v1/usage.proto",
     "weir/quota/v1/admission.proto",
     "weir/quota/v1/events.proto",
     "weir/governance/v1/policy.proto",
     "weir/governance/v1/governance.proto",
-    "weir/governance/v1/simulation.proto",
     "weir/storage/v1/storage.proto",
     "weir/storage/v1/snapshot.proto",
     "weir/storage/v1/wal.proto",
@@ -28,6 +27,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .bytes(".weir.storage")
         .bytes(".weir.quota.v1.Settled")
         .bytes(".weir.quota.v1.SliceDrawn")
+        .bytes(".weir.quota.v1.IntendedStep")
         .bytes(".weir.quota.v1.Outstanding")
         .bytes(".weir.quota.v1.SessionReserve")
         .bytes(".weir.quota.v1.SessionSettle")

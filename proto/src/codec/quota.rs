@@ -2,6 +2,7 @@
 
 mod bursts;
 mod governed;
+pub(super) mod intent;
 mod keys;
 pub mod kinds;
 mod moved;
@@ -73,7 +74,9 @@ fn fact_from_wire(kind: &str, record: &Record) -> Result<QuotaFact, DecodeError>
         }
         _ => {}
     }
-    for from_record in [governed::from_record, bursts::from_record, org::from_record, keys::from_record] {
+    for from_record in
+        [governed::from_record, bursts::from_record, org::from_record, keys::from_record, intent::from_record]
+    {
         if let Some(fact) = from_record(kind, record)? {
             return Ok(fact);
         }

@@ -9,6 +9,7 @@
 //! Tokens are drawn in slices, which [`crate::desk`] hands out as holds.
 
 mod account;
+mod asked;
 mod change;
 mod command;
 mod draw;

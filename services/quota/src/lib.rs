@@ -14,7 +14,6 @@ mod pool;
 mod rebuild;
 mod recorder;
 mod replay;
-mod simulate;
 mod snapshot;
 
 use std::path::PathBuf;
@@ -43,7 +42,6 @@ use org_writer::{Means, OrgHandle, OrgWriter};
 use pool::{Pools, Shared};
 use rebuild::{Folded, Haste};
 use recorder::Recorder;
-use simulate::Simulator;
 use snapshot::Snapshots;
 
 /// How long writers may take to append what they hold when the service ends: more than one append ever takes.
@@ -119,8 +117,7 @@ pub async fn run(config: Config, ports: Ports, shutdown: CancellationToken) -> R
 
     ready.ready();
     let authenticator = Arc::new(authenticator);
-    let simulator = Simulator::new(Arc::clone(recorder.journal()), tasks.clone(), config.rules());
-    let parts = api::Parts { pools, org, clock: ports.clock, authenticator, tls, simulator };
+    let parts = api::Parts { pools, org, clock: ports.clock, authenticator, tls };
     let served = api::serve(parts, ports.listener, shutdown).await;
     ready.not_ready("shutting down");
     tasks.begin_shutdown();
@@ -146,7 +143,9 @@ async fn begin(
         pool.recorded().await.map_err(|reason: NoDecision| Error::Begin { reason: reason.to_string() })?;
     }
     let (pools, recorder, clock) = (Arc::clone(pools), recorder.clone(), Arc::clone(clock));
-    let (writer, org) = OrgWriter::new(folded.org, Means { pools, recorder, clock, rules: config.rules() });
+    let means = Means { pools, recorder, clock, rules: config.rules() };
+    let (mut writer, org) = OrgWriter::new(folded.org, means);
+    writer.resume().await.map_err(|reason| Error::Begin { reason: reason.to_string() })?;
     tasks.spawn(writer.run());
     Ok(org)
 }

@@ -23,11 +23,13 @@ pub(crate) enum NoDecision {
 }
 
 impl NoDecision {
-    /// The same of one step of several: those before it may have been recorded.
+    /// The same of a change of several facts: it may have been intended.
     pub(crate) fn partly(self) -> Self {
         match self {
             Self::NotRecorded { reason } => Self::NotRecorded {
-                reason: format!("{reason}; a part of it may have been, and the same again does the rest"),
+                reason: format!(
+                    "{reason}; either nothing of it is made, or all of it as soon as the journal takes it: ask again"
+                ),
             },
             other => other,
         }

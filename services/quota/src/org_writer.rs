@@ -1,12 +1,14 @@
 //! The one task that owns the organisation: policy, bursts, exceptions, keys, and what others are told of them.
 //!
 //! What concerns a pool is asked of that pool's writer, so that a pool's facts have one author. A command is weighed
-//! whole before any of it is recorded; if the journal fails half-way, the organisation is rebuilt from it, whoever
-//! asked is told that no decision was made, and the same command again does the rest. Nobody sees what is not recorded.
+//! whole before any of it is recorded. One of several facts is recorded as an intent first: if the journal fails, or the
+//! service dies, before the intent is whole, nothing of it is made; if later, the rest of it is made from the intent, at
+//! start or when the organisation is rebuilt, before anything else is decided. Nobody sees what is not recorded.
 
 mod command;
 mod handle;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +17,7 @@ use weir_domain::authorship::Authorship;
 use weir_domain::fact::QuotaFact;
 use weir_domain::ids::PoolId;
 use weir_domain::ledger::{Change, ChangeRefused, Ledger};
-use weir_domain::org::{Event, Org, PolicyChange};
+use weir_domain::org::{self, Event, Org, PolicyChange};
 use weir_domain::policy::Rules;
 use weir_runtime::clock::Clock;
 
@@ -31,8 +33,10 @@ use handle::{Published, WAITING_MAX};
 const REBUILD_PAUSE_MIN: Duration = Duration::from_millis(50);
 const REBUILD_PAUSE_MAX: Duration = Duration::from_secs(2);
 
-/// Events in one append: a policy of thousands of services is well below what the journal takes at once.
-const EVENTS_AT_ONCE: usize = 1_024;
+/// Events in one append, of at most 64 KiB each: 16 MiB, of the journal's 32 MiB.
+const EVENTS_AT_ONCE: usize = 256;
+/// Parts of an intent in one append, of at most 1 MiB each: as much.
+const PARTS_AT_ONCE: usize = 16;
 
 /// A command, and who gives it.
 pub(crate) struct Ask {
@@ -92,7 +96,6 @@ impl OrgWriter {
             let _ = reply.send(decided);
             if lost {
                 self.rebuild().await;
-                self.published.refresh(&self.org);
             }
         }
     }
@@ -126,25 +129,62 @@ impl OrgWriter {
         Ok(Ok(Done { version: self.org.version(), ..done }))
     }
 
-    /// Changes the pools, then the rest. Whether anything changed.
+    /// Makes a change, having said first what is intended if it is more than one fact. Whether anything changed.
     async fn carry_out(
         &mut self,
         change: PolicyChange,
         by: &Authorship,
         expected: Option<u64>,
     ) -> Result<Result<bool, Refused>, NoDecision> {
-        let steps = change.pools.len() + change.org.len().div_ceil(EVENTS_AT_ONCE);
-        let partly = |reason: NoDecision| if steps > 1 { reason.partly() } else { reason };
+        if change.is_one_fact() {
+            return self.make(change.pools, change.org, (by, expected)).await;
+        }
+        self.record(change.intent(by), PARTS_AT_ONCE).await.map_err(NoDecision::partly)?;
+        self.finish().await.map_err(NoDecision::partly)
+    }
+
+    /// Makes what is left of the change that is intended, if there is one, and says that it has ended. Whether anything
+    /// changed.
+    async fn finish(&mut self) -> Result<Result<bool, Refused>, NoDecision> {
+        let Some(intent) = self.org.intent() else { return Ok(Ok(false)) };
+        let (by, pools, left) = (intent.by.clone(), intent.pools(), intent.left());
+        let made = self.make(pools, left, (&by, None)).await?;
+        let refused = made.as_ref().err().map(ToString::to_string);
+        let by = Authorship { at: self.means.clock.now(), ..by };
+        self.record(vec![Event { by, what: org::Decided::ChangeEnded { refused } }], 1).await?;
+        Ok(made)
+    }
+
+    /// Makes what is left of a change that an earlier run, or this one before it lost its place, has intended.
+    pub(crate) async fn resume(&mut self) -> Result<(), NoDecision> {
+        if let Some(intent) = self.org.intent() {
+            let (author, reason, steps) = (&intent.by.author, &intent.by.reason, intent.steps.len());
+            tracing::info!(author, reason, steps, "making what is left of a change");
+        }
+        if let Err(refused) = self.finish().await? {
+            tracing::warn!(%refused, "a change that was intended is made in part only");
+        }
+        self.published.refresh(&self.org);
+        Ok(())
+    }
+
+    /// Changes the pools, then the rest. Whether anything changed.
+    async fn make(
+        &mut self,
+        pools: BTreeMap<PoolId, Vec<Change>>,
+        org: Vec<Event>,
+        (by, expected): (&Authorship, Option<u64>),
+    ) -> Result<Result<bool, Refused>, NoDecision> {
         let mut done = Vec::new();
         let mut changed = false;
-        for (pool, changes) in change.pools {
-            match self.change_pool(&pool, changes, by.clone(), expected).await.map_err(partly)? {
+        for (pool, changes) in pools {
+            match self.change_pool(&pool, changes, by.clone(), expected).await? {
                 Ok(any) => changed |= any,
                 Err(refused) => return Ok(Err(Refused::Pool { pool, refused, done })),
             }
             done.push(pool);
         }
-        Ok(Ok(self.record(change.org).await.map_err(partly)? || changed))
+        Ok(Ok(self.record(org, EVENTS_AT_ONCE).await? || changed))
     }
 
     /// Asks a pool's writer, which weighs the change again: its time may be ahead of this one's.
@@ -167,9 +207,9 @@ impl OrgWriter {
         }
     }
 
-    /// Appends events and makes them so. Whether there were any.
-    async fn record(&mut self, events: Vec<Event>) -> Result<bool, NoDecision> {
-        for events in events.chunks(EVENTS_AT_ONCE) {
+    /// Appends events, so many at once, and makes them so. Whether there were any.
+    async fn record(&mut self, events: Vec<Event>, at_once: usize) -> Result<bool, NoDecision> {
+        for events in events.chunks(at_once) {
             self.append(events).await?;
         }
         Ok(!events.is_empty())
@@ -211,6 +251,6 @@ impl OrgWriter {
         recorder.mark(None, self.means.clock.now()).await.map_err(|problem| problem.to_string())?;
         let folded = self.means.pools.fold_all().await.map_err(|problem| problem.to_string())?;
         self.org = folded.org;
-        Ok(())
+        self.resume().await.map_err(|problem| problem.to_string())
     }
 }

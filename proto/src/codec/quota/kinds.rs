@@ -46,6 +46,10 @@ pub const CALLER_KEY_EXPIRY_SET_V1: &str = "weir.quota.caller_key_expiry_set.v1"
 pub const ACCESS_KEY_CREATED_V1: &str = "weir.quota.access_key_created.v1";
 /// An access key was revoked.
 pub const ACCESS_KEY_REVOKED_V1: &str = "weir.quota.access_key_revoked.v1";
+/// A part of a change of several facts is intended.
+pub const CHANGE_INTENDED_V1: &str = "weir.quota.change_intended.v1";
+/// The change that was intended is made.
+pub const CHANGE_ENDED_V1: &str = "weir.quota.change_ended.v1";
 /// An exception was granted or changed.
 pub const EXCEPTION_GRANTED_V1: &str = "weir.quota.exception_granted.v1";
 /// An exception was ended before its time.

@@ -1,11 +1,11 @@
 //! Decisions of the organisation outside of any pool ⇄ their messages. Those about keys and exceptions are read in
-//! [`super::keys`].
+//! [`super::keys`], changes that are intended and end in [`super::intent`].
 
 use super::super::{
     DecodeError, access_key_to_wire, caller_key_to_wire, exception_to_wire, price_from_wire, price_to_wire,
     service_from_wire, service_to_wire, team_from_wire, team_to_wire, timestamp_from_wire, timestamp_to_wire,
 };
-use super::{Body, by_to_wire, decided, decode, kinds, parsed, present};
+use super::{Body, by_to_wire, decided, decode, intent, kinds, parsed, present};
 use crate::quota::v1 as wire;
 use crate::record::Record;
 use weir_domain::fact::QuotaFact;
@@ -67,6 +67,8 @@ pub(super) fn to_wire(event: &Event) -> Body {
             let message = wire::ExceptionEnded { by, exception: exception.to_string() };
             Body::new(kinds::EXCEPTION_ENDED_V1, exception, &message)
         }
+        Decided::ChangeIntended(part) => intent::part_to_wire(&event.by, part),
+        Decided::ChangeEnded { refused } => intent::ended_to_wire(&event.by, refused.as_deref()),
     }
 }
 

@@ -2,6 +2,8 @@
 
 use super::values::{all_parsed, hash_from_wire, parsed};
 use super::{DecodeError, terms, wire};
+use crate::codec::quota::intent::{intent_from_wire, intent_to_wire};
+use crate::codec::values::present;
 use crate::codec::{
     access_key_from_wire, access_key_to_wire, caller_key_from_wire, caller_key_to_wire, exception_from_wire,
     exception_to_wire, price_from_wire, price_to_wire, service_from_wire, service_to_wire, team_from_wire,
@@ -10,7 +12,7 @@ use crate::codec::{
 use std::fmt::Display;
 use std::str::FromStr;
 use weir_domain::directory::KeyHash;
-use weir_domain::org::OrgImage;
+use weir_domain::org::{Intent, OrgImage};
 
 pub(super) fn to_wire(org: &OrgImage) -> wire::OrgImage {
     wire::OrgImage {
@@ -25,6 +27,10 @@ pub(super) fn to_wire(org: &OrgImage) -> wire::OrgImage {
         revoked_keys: org.revoked.iter().map(revoked_to_wire).collect(),
         access_keys: org.access_keys.iter().map(access_key_to_wire).collect(),
         revoked_access_keys: org.access_revoked.iter().map(revoked_to_wire).collect(),
+        intent: org.intent.as_ref().map(|intent| wire::IntentImage {
+            intended: Some(intent_to_wire(intent)),
+            made: intent.made as u64,
+        }),
     }
 }
 
@@ -41,6 +47,7 @@ pub(super) fn from_wire(wire: &wire::OrgImage) -> Result<OrgImage, DecodeError> 
         revoked: wire.revoked_keys.iter().map(revoked_from_wire).collect::<Result<_, _>>()?,
         access_keys: wire.access_keys.iter().map(access_key_from_wire).collect::<Result<_, _>>()?,
         access_revoked: wire.revoked_access_keys.iter().map(revoked_from_wire).collect::<Result<_, _>>()?,
+        intent: wire.intent.as_ref().map(intent).transpose()?,
     })
 }
 
@@ -50,4 +57,10 @@ fn revoked_to_wire((id, hash): &(impl ToString, KeyHash)) -> wire::RevokedKey {
 
 fn revoked_from_wire<T: FromStr<Err: Display>>(wire: &wire::RevokedKey) -> Result<(T, KeyHash), DecodeError> {
     Ok((parsed(&wire.id, "org.revoked.id")?, hash_from_wire(&wire.sha256, "org.revoked.sha256")?))
+}
+
+fn intent(wire: &wire::IntentImage) -> Result<Intent, DecodeError> {
+    let made = usize::try_from(wire.made)
+        .map_err(|_| DecodeError::field("org.intent.made", "is more than a machine counts"))?;
+    intent_from_wire(present(wire.intended.as_ref(), "org.intent.intended")?, made)
 }

@@ -13,8 +13,9 @@ use weir_domain::burst::{Approval, Burst};
 use weir_domain::ids::{BurstId, ServiceId, SliceId};
 use weir_domain::ledger::levels::{self, LevelsImage, Place};
 use weir_domain::ledger::{
-    AccountImage, Governed, PoolTerms, Quantity, SliceImage, SliceState, TermsChanged, Totals,
+    AccountImage, Change, Governed, PoolTerms, Quantity, SliceImage, SliceState, TermsChanged, Totals,
 };
+use weir_domain::org::{Decided, Intent, Step};
 use weir_domain::time::Timestamp;
 
 const SERVICES: [&str; 3] = ["chat", "search", "batch"];
@@ -160,6 +161,23 @@ pub(super) fn ledger() -> impl Strategy<Value = LedgerImage> {
     )
 }
 
+fn intent() -> impl Strategy<Value = Intent> {
+    let steps = vec(
+        prop_oneof![
+            (samples::name(), samples::name())
+                .prop_map(|(pool, service)| Step::Pool(pool, Change::RemoveAllocation { service })),
+            samples::service().prop_map(|service| Step::Org(Decided::ServiceDefined(service))),
+        ],
+        0..3,
+    );
+    (samples::text(), samples::instant(), steps, any::<u32>(), any::<bool>(), 0..9_usize).prop_map(
+        |(author, at, steps, parts, whole, made)| {
+            let by = Authorship { author, reason: "why".into(), at, commit: None };
+            Intent { by, steps, parts, whole, made }
+        },
+    )
+}
+
 pub(super) fn org() -> impl Strategy<Value = OrgImage> {
     let revoked_keys = vec((samples::name(), samples::hash()), 0..3);
     let revoked_access_keys = vec((samples::name(), samples::hash()), 0..3);
@@ -171,10 +189,17 @@ pub(super) fn org() -> impl Strategy<Value = OrgImage> {
         vec((samples::name(), terms()), 0..3),
         exceptions,
         revoked_keys,
-        revoked_access_keys,
+        (revoked_access_keys, of(intent())),
     )
         .prop_map(
-            |(version, (teams, services, prices), pools, (exceptions, ended), revoked, access_revoked)| {
+            |(
+                version,
+                (teams, services, prices),
+                pools,
+                (exceptions, ended),
+                revoked,
+                (access_revoked, intent),
+            )| {
                 OrgImage {
                     version,
                     teams,
@@ -185,6 +210,7 @@ pub(super) fn org() -> impl Strategy<Value = OrgImage> {
                     ended,
                     revoked,
                     access_revoked,
+                    intent,
                     ..OrgImage::default()
                 }
             },

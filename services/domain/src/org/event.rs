@@ -4,6 +4,7 @@ use crate::access::AccessKey;
 use crate::authorship::Authorship;
 use crate::directory::CallerKey;
 use crate::ids::{AccessKeyId, CallerKeyId, ExceptionId, ModelName, ServiceId, TeamId};
+use crate::org::IntentPart;
 use crate::policy::{Exception, Service, Team};
 use crate::price::Price;
 use crate::time::Timestamp;
@@ -56,4 +57,11 @@ pub enum Decided {
     AccessKeyCreated(AccessKey),
     /// The key opens nothing any more, and its name is used up.
     AccessKeyRevoked(AccessKeyId),
+    /// A part of a change of several facts, none of which is made before the last part is there.
+    ChangeIntended(IntentPart),
+    /// The change that was intended last is made; or, if a pool refused its part, only what was made before that.
+    ChangeEnded {
+        /// Why not all of it.
+        refused: Option<String>,
+    },
 }

@@ -4,7 +4,7 @@ use crate::access::AccessKey;
 use crate::directory::{CallerKey, KeyHash};
 use crate::ids::{AccessKeyId, CallerKeyId, ExceptionId, PoolId};
 use crate::ledger::PoolTerms;
-use crate::org::Org;
+use crate::org::{Intent, Org};
 use crate::policy::{Exception, Service, Team};
 use crate::price::Price;
 
@@ -33,6 +33,8 @@ pub struct OrgImage {
     pub access_keys: Vec<AccessKey>,
     /// Those that were, as above.
     pub access_revoked: Vec<(AccessKeyId, KeyHash)>,
+    /// The change that was being made, whether or not all its parts are there.
+    pub intent: Option<Intent>,
 }
 
 impl Org {
@@ -53,6 +55,7 @@ impl Org {
             revoked: self.revoked.iter().map(|(id, hash)| (id.clone(), *hash)).collect(),
             access_keys: self.access_keys.values().cloned().collect(),
             access_revoked: self.access_by_hash.iter().filter_map(revoked).collect(),
+            intent: self.intent.clone(),
         }
     }
 
@@ -78,6 +81,7 @@ impl Org {
             access_by_hash: hashes,
             access_keys: image.access_keys.into_iter().map(|key| (key.id.clone(), key)).collect(),
             access_revoked: image.access_revoked.into_iter().map(|(id, _)| id).collect(),
+            intent: image.intent,
         }
     }
 }

@@ -96,6 +96,8 @@ pub(super) fn of_decided(org: &Org, what: &Decided) -> String {
         }
         Decided::AccessKeyCreated(key) => format!("access key {}: created for {}", key.id, key.role),
         Decided::AccessKeyRevoked(key) => format!("access key {key}: revoked"),
+        Decided::ChangeIntended(part) => format!("change: part {} of what is intended", part.part),
+        Decided::ChangeEnded { .. } => "change: ended".to_owned(),
     }
 }
 

@@ -7,7 +7,7 @@ use crate::burst::BurstRecord;
 use crate::directory::{CallerKey, KeyHash};
 use crate::ids::{AccessKeyId, BurstId, CallerKeyId, ExceptionId, ModelName, PoolId, ServiceId, TeamId};
 use crate::ledger::{Governed, PoolTerms};
-use crate::org::{Decided, Event};
+use crate::org::{Decided, Event, Intent};
 use crate::policy::{Exception, Service, Team};
 use crate::price::Price;
 use crate::time::Timestamp;
@@ -30,6 +30,8 @@ pub struct Org {
     pub(super) access_by_hash: BTreeMap<KeyHash, AccessKeyId>,
     /// As above: `access_by_hash` keeps their secrets.
     pub(super) access_revoked: BTreeSet<AccessKeyId>,
+    /// The change that is being made.
+    pub(super) intent: Option<Intent>,
     pub(super) version: u64,
 }
 
@@ -37,7 +39,9 @@ impl Org {
     /// Makes a decision outside of any pool so.
     pub fn evolve(&mut self, event: &Event) {
         self.version += 1;
+        self.intent = Intent::after(self.intent.take(), event);
         match event.what.clone() {
+            Decided::ChangeIntended(_) | Decided::ChangeEnded { .. } => {}
             Decided::TeamDefined(team) => drop(self.teams.insert(team.id.clone(), team)),
             Decided::TeamRemoved(team) => drop(self.teams.remove(&team)),
             Decided::ServiceDefined(service) => drop(self.services.insert(service.id.clone(), service)),
@@ -81,6 +85,12 @@ impl Org {
     pub fn evolve_pool(&mut self, pool: &PoolId, what: &Governed) {
         self.version += 1;
         self.pools.entry(pool.clone()).or_default().evolve(what);
+    }
+
+    /// The change that is intended and has not ended, if its last part is there: what is left of it must be made before
+    /// anything else is decided.
+    pub fn intent(&self) -> Option<&Intent> {
+        self.intent.as_ref().filter(|intent| intent.whole)
     }
 
     /// Grows with every decision.

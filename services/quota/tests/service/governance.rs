@@ -6,7 +6,6 @@ use weir_domain::fact::QuotaFact;
 use weir_proto::codec::quota_event_from_record;
 use weir_proto::governance::v1 as wire;
 use weir_proto::record::Topic;
-use weir_runtime::journal::memory::Fault;
 use weir_runtime::journal::{Journal, Offset, Partition};
 
 use crate::people::*;
@@ -253,25 +252,6 @@ async fn an_export_applied_to_an_empty_journal_exports_the_same() {
     assert_eq!(export(&mut root(&other).await).await.policy.unwrap(), exported);
     service.stop().await;
     other.stop().await;
-}
-
-#[tokio::test]
-async fn a_policy_that_the_journal_takes_half_of_is_said_to_be_and_completed_by_the_same_again() {
-    let service = Service::start().await;
-    let mut root = root(&service).await;
-    service.journal.faults().next_append(Topic::Quota, Fault::Duplicated);
-    service.journal.faults().next_append(Topic::Quota, Fault::Rejected);
-    let status = root.governance.apply_policy(applying(policy())).await.unwrap_err();
-    assert_eq!(status.code(), Code::Unavailable);
-    assert!(status.message().contains("a part of it may have been"), "{status}");
-    let half = export(&mut root).await.policy.unwrap();
-    assert_eq!(half.pools.len(), 1, "one pool was changed before the journal failed");
-    apply(&mut root, policy()).await;
-    assert_eq!(apply(&mut root, policy()).await.changes, [""; 0]);
-    let whole = export(&mut root).await;
-    let service = service.restart().await;
-    assert_eq!(export(&mut self::root(&service).await).await, whole);
-    service.stop().await;
 }
 
 #[tokio::test]

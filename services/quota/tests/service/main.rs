@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod admission;
+mod atomic;
 mod auth;
 mod bursts;
 mod faults;

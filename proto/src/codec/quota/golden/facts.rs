@@ -10,8 +10,8 @@ use weir_domain::calendar::{Period, Zone};
 use weir_domain::directory::{CallerKey, KeyHash, KeyHolder};
 use weir_domain::fact::QuotaFact;
 use weir_domain::ids::{HoldId, SliceId};
-use weir_domain::ledger::{Drawn, Governed, Moved, Movement, Quantity, TermsChanged};
-use weir_domain::org::{Decided, Event};
+use weir_domain::ledger::{Change, Drawn, Governed, Moved, Movement, Quantity, TermsChanged};
+use weir_domain::org::{Decided, Event, IntentPart, Step};
 use weir_domain::policy::{
     DataClass, Deployment, Encoding, Enforcement, Environment, Exception, FailureMode, Lapse, Model, Pool,
     Priority, Purpose, Service, Team, Terms, Thresholds, Waiver,
@@ -199,6 +199,10 @@ pub(in crate::codec) fn of_the_organisation() -> Vec<QuotaFact> {
         let hash = KeyHash::new([secret; 32]);
         AccessKey { id: id(name), hash, role, expires }
     };
+    let steps = vec![
+        Step::Pool(id("gpt-4o"), Change::RemoveAllocation { service: id("chat") }),
+        Step::Org(Decided::TeamRemoved(id("web"))),
+    ];
     let facts = [
         Decided::TeamDefined(team),
         Decided::TeamRemoved(id("web")),
@@ -215,6 +219,10 @@ pub(in crate::codec) fn of_the_organisation() -> Vec<QuotaFact> {
         Decided::ExceptionGranted(exception("trial", Waiver::SandboxLimit)),
         Decided::ExceptionGranted(exception("audit", Waiver::Other("a yearly audit".into()))),
         Decided::ExceptionEnded(id("trial")),
+        Decided::ChangeIntended(IntentPart { part: 0, last: true, steps: steps.clone() }),
+        Decided::ChangeEnded { refused: None },
+        Decided::ChangeEnded { refused: Some("pool gpt-4o: the pool is not defined".into()) },
+        Decided::ChangeIntended(IntentPart { part: 0, last: false, steps }),
     ];
     facts.map(|what| QuotaFact::Org(Event { by: by(), what })).into()
 }

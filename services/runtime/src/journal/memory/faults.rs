@@ -34,8 +34,17 @@ pub struct Faults {
 #[derive(Debug, Default)]
 struct Plan {
     appends: HashMap<Topic, VecDeque<Fault>>,
+    lost: Option<Lost>,
     reads: usize,
     delay: Duration,
+}
+
+/// A topic that takes so many appends, and then no more.
+#[derive(Debug, Clone, Copy)]
+struct Lost {
+    topic: Topic,
+    passing: usize,
+    fault: Fault,
 }
 
 impl Faults {
@@ -46,6 +55,17 @@ impl Faults {
     /// Plans a fault for the next append to a topic that has none planned yet.
     pub fn next_append(&self, topic: Topic, fault: Fault) {
         self.plan().appends.entry(topic).or_default().push_back(fault);
+    }
+
+    /// Lets so many appends to a topic pass; the outcome of the next is unknown, with so many of its records appended; and
+    /// all after it are rejected, until [`Faults::mend_appends`]: as whoever dies leaves a journal.
+    pub fn lose_appends_after(&self, topic: Topic, passing: usize, appended: usize) {
+        self.plan().lost = Some(Lost { topic, passing, fault: Fault::Unknown { appended } });
+    }
+
+    /// Appends pass again. Whether one was lost.
+    pub fn mend_appends(&self) -> bool {
+        self.plan().lost.take().is_some_and(|lost| lost.fault == Fault::Rejected)
     }
 
     /// Lets so many reads fail from now on, of any reader.
@@ -83,7 +103,14 @@ impl Faults {
     }
 
     pub(super) fn take(&self, topic: Topic) -> Option<Fault> {
-        self.plan().appends.get_mut(&topic)?.pop_front()
+        let mut plan = self.plan();
+        if let Some(lost) = plan.lost.as_mut().filter(|lost| lost.topic == topic) {
+            if lost.passing == 0 {
+                return Some(std::mem::replace(&mut lost.fault, Fault::Rejected));
+            }
+            lost.passing -= 1;
+        }
+        plan.appends.get_mut(&topic)?.pop_front()
     }
 
     pub(super) fn take_read(&self) -> bool {
