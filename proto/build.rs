@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
-const FILES: [&str; 11] = [
+const FILES: [&str; 12] = [
     "weir/usage/v1/usage.proto",
     "weir/quota/v1/admission.proto",
     "weir/quota/v1/events.proto",
     "weir/governance/v1/policy.proto",
     "weir/governance/v1/governance.proto",
+    "weir/governance/v1/simulation.proto",
     "weir/storage/v1/storage.proto",
     "weir/storage/v1/snapshot.proto",
     "weir/storage/v1/wal.proto",

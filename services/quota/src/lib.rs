@@ -14,6 +14,7 @@ mod pool;
 mod rebuild;
 mod recorder;
 mod replay;
+mod simulate;
 mod snapshot;
 
 use std::path::PathBuf;
@@ -42,6 +43,7 @@ use org_writer::{Means, OrgHandle, OrgWriter};
 use pool::{Pools, Shared};
 use rebuild::{Folded, Haste};
 use recorder::Recorder;
+use simulate::Simulator;
 use snapshot::Snapshots;
 
 /// How long writers may take to append what they hold when the service ends: more than one append ever takes.
@@ -78,7 +80,7 @@ pub enum Error {
     /// The journal does not give the state.
     #[error("quota cannot be rebuilt from the journal")]
     Rebuild(#[from] RebuildError),
-    /// What an earlier run has left open cannot be recorded as lapsed.
+    /// What an earlier run has left open cannot be recorded as lapsed, or what it has left of a change be made.
     #[error("quota cannot begin: {reason}")]
     Begin {
         /// Why not.
@@ -117,7 +119,8 @@ pub async fn run(config: Config, ports: Ports, shutdown: CancellationToken) -> R
 
     ready.ready();
     let authenticator = Arc::new(authenticator);
-    let parts = api::Parts { pools, org, clock: ports.clock, authenticator, tls };
+    let simulator = Simulator::new(Arc::clone(recorder.journal()), tasks.clone(), config.rules());
+    let parts = api::Parts { pools, org, clock: ports.clock, authenticator, tls, simulator };
     let served = api::serve(parts, ports.listener, shutdown).await;
     ready.not_ready("shutting down");
     tasks.begin_shutdown();
@@ -128,7 +131,8 @@ pub async fn run(config: Config, ports: Ports, shutdown: CancellationToken) -> R
     served.map_err(|reason| Error::Serve { reason })
 }
 
-/// Starts every writer, and waits until what an earlier run has left open is recorded as lapsed.
+/// Starts every writer, and waits until what an earlier run has left open is recorded as lapsed, and what it has left of a
+/// change is made.
 async fn begin(
     folded: Folded,
     pools: &Arc<Pools>,
