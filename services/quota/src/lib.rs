@@ -102,6 +102,7 @@ pub async fn run(config: Config, ports: Ports, shutdown: CancellationToken) -> R
     let recorder = Recorder::new(ports.journal, NodeId::try_new(&config.node)?);
     let snapshots = Snapshots::new(ports.data_dir, config.snapshot_every_events);
     let folded = snapshots.fold_all(recorder.journal(), Haste::AtStart).await?;
+    folded.ledgers.values().for_each(|ledger| ports.clock.not_before(ledger.at()));
 
     let tasks = Tasks::new();
     let shared = Shared::new(recorder.clone(), snapshots.clone());

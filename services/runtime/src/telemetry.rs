@@ -72,5 +72,7 @@ pub fn install(config: &Config) -> Result<PrometheusHandle, Error> {
         LogFormat::Pretty => registry.with(layer.with_target(false).compact()).try_init()?,
         LogFormat::Json => registry.with(layer.json().flatten_event(true)).try_init()?,
     }
-    Ok(PrometheusBuilder::new().install_recorder()?)
+    let metrics = PrometheusBuilder::new().install_recorder()?;
+    crate::clock::describe();
+    Ok(metrics)
 }

@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use weir_domain::ids::SliceId;
+use weir_domain::time::Timestamp;
 use weir_proto::governance::v1::ListCallerKeysRequest;
-use weir_proto::quota::v1::Headroom;
+use weir_proto::quota::v1::reserve_response::Decision;
+use weir_proto::quota::v1::{ExtendRequest, Headroom, Limit};
 
 use crate::support::*;
 
@@ -56,6 +58,49 @@ async fn what_was_drawn_counts_as_spent_after_a_crash_and_a_late_settle_is_charg
     assert!(charged(&mut client, settle(&more, 260)).await);
     assert_eq!(available(&service).await, 1_000 - drawn - 60, "the excess is taken now");
     assert_eq!(service.headroom("chat").await.settled_total, 560);
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn a_journal_from_a_machine_whose_clock_was_ahead_does_not_stop_refill() {
+    let service = Service::start().await.with_policy().await;
+    service.clock.advance(Duration::from_hours(1));
+    let mut client = service.admission().await;
+    service.admit(&mut client, 1, 1_000).await;
+    service.clock.set(Timestamp::from_secs(START_S));
+    let service = service.crash().await;
+    assert_eq!(service.headroom("chat").await.standing.unwrap().available, 0);
+    service.clock.advance(Duration::from_secs(5));
+    assert_eq!(service.headroom("chat").await.standing.unwrap().available, 500);
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn a_hold_of_a_unary_call_counts_as_under_way_again_once_it_is_extended_after_a_restart() {
+    let service = Service::start().await;
+    service.apply(policy_with(|allocation| allocation.in_flight_max = Some(2))).await;
+    let mut client = service.admission().await;
+    let (long, short) = (service.admit(&mut client, 1, 100).await, service.admit(&mut client, 2, 100).await);
+    let extend =
+        |hold: &str| ExtendRequest { hold_id: hold.into(), service: "chat".into(), pool: "gpt".into() };
+    let service = service.crash().await;
+    let mut client = service.admission().await;
+    assert_eq!(service.headroom("chat").await.holds, 0);
+    for _ in 0..2 {
+        assert!(client.extend(extend(&long)).await.unwrap().into_inner().alive);
+        assert_eq!(service.headroom("chat").await.holds, 1);
+    }
+    assert!(charged(&mut client, settle(&short, 100)).await);
+    assert!(!client.extend(extend(&short)).await.unwrap().into_inner().alive, "it is settled");
+    service.admit(&mut client, 3, 1).await;
+    let next = decision(&mut client, reserve(&service.reservation(4), 1)).await;
+    assert!(matches!(&next, Decision::Refused(it) if it.limit() == Limit::InFlight), "{next:?}");
+    let service = service.restart().await;
+    let mut client = service.admission().await;
+    assert!(client.extend(extend(&long)).await.unwrap().into_inner().alive);
+    assert!(charged(&mut client, settle(&long, 100)).await);
+    assert!(!client.extend(extend(&long)).await.unwrap().into_inner().alive);
+    assert_eq!(service.headroom("chat").await.holds, 0);
     service.stop().await;
 }
 
