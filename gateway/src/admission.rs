@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tonic::metadata::MetadataValue;
-use tonic::{Code, Request, Status};
+use tonic::{Request, Status};
 use weir_domain::amount::Tokens;
 use weir_domain::ids::{HoldId, ModelName, PoolId, ReservationId, ServiceId};
 use weir_proto::codec::duration_from_wire;
@@ -13,7 +13,7 @@ use weir_proto::quota::v1::{Limit, ReserveRequest, ReserveResponse, Standing};
 use weir_runtime::trace::{TRACEPARENT, TraceContext};
 
 use crate::meter::Expected;
-use crate::quota::QuotaChannel;
+use crate::quota::{QuotaChannel, can_be_asked};
 
 /// What is asked for.
 #[derive(Debug)]
@@ -52,19 +52,9 @@ pub(crate) struct Refusal {
 pub(crate) struct Undecided(#[from] Status);
 
 impl Undecided {
-    /// Whether quota could not be asked. It can be where it answers that it does not know us, or does not understand what
-    /// is asked: then somebody must look at the settings, and nothing is admitted meanwhile.
+    /// Whether quota could not be asked.
     pub(crate) fn is_outage(&self) -> bool {
-        !matches!(
-            self.0.code(),
-            Code::InvalidArgument
-                | Code::Unauthenticated
-                | Code::PermissionDenied
-                | Code::Unimplemented
-                | Code::NotFound
-                | Code::FailedPrecondition
-                | Code::OutOfRange
-        )
+        !can_be_asked(&self.0)
     }
 }
 
@@ -140,6 +130,8 @@ pub(crate) fn limit_name(limit: Limit) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use tonic::Code;
+
     use super::*;
 
     #[test]

@@ -13,7 +13,7 @@ use crate::backlog::Backlog;
 use crate::extend::UnderWay;
 use crate::meter::{Expected, Measured};
 use crate::metrics;
-use crate::wal::{Unfinished, Wal};
+use crate::wal::{Step, Unfinished, Wal};
 
 /// A place among the attempts that may be unfinished. Free again when the event is published and the settle done.
 pub(crate) type Place = Arc<OwnedSemaphorePermit>;
@@ -116,6 +116,11 @@ impl Metering {
         }
     }
 
+    /// These attempts' settles were acknowledged.
+    pub(crate) fn mark_settled(&self, attempts: &[AttemptId]) {
+        mark_settled(&self.wal, attempts);
+    }
+
     fn lost(&self, started: &AttemptStarted) -> AttemptEnded {
         let measured = Measured::estimated(Expected { input: started.input, held: started.held });
         ended(started.attempt, self.clock.now(), AttemptOutcome::GatewayLost, measured, &Ending::default())
@@ -127,6 +132,13 @@ impl Metering {
         if let Err(problem) = self.wal.end(ended) {
             tracing::error!(%problem, attempt = %ended.attempt, "end of an attempt cannot be written to the write-ahead log");
         }
+    }
+}
+
+/// A mark that is lost makes settles be repeated after a restart, which changes nothing.
+pub(crate) fn mark_settled(wal: &Wal, attempts: &[AttemptId]) {
+    if let Err(problem) = wal.mark(Step::Settled, attempts) {
+        tracing::warn!(%problem, "settles cannot be marked: they will be repeated after a restart");
     }
 }
 

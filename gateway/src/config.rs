@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use weir_domain::desk::HOLD_LIFETIME;
 use weir_domain::ids::{NodeId, UpstreamId};
+use weir_runtime::client_tls::ClientTls;
 use weir_runtime::config::Problem;
 use weir_runtime::journal::config::Fsync;
 use weir_runtime::secrets::SecretSource;
@@ -27,10 +28,16 @@ pub struct Config {
     pub mode: Mode,
     /// Where the quota service is.
     pub quota_url: String,
+    /// How TLS is spoken to it, where that is https.
+    pub quota_tls: ClientTls,
     /// How long a reservation may take before it is tried once more, and then given up.
     pub reserve_timeout_ms: u64,
-    /// Where the write-ahead log is. None: the folder `gateway` in the data directory.
+    /// Where the write-ahead log and the last directory are. None: the folder `gateway` in the data directory.
     pub wal_dir: Option<PathBuf>,
+    /// How old the directory may be that the gateway has kept beside its log, for it to be used at a start while quota cannot
+    /// be asked. A caller key that was revoked since is accepted for so long; a night and a morning until somebody looks
+    /// after an outage are 24 hours at most. 0: it is not used.
+    pub kept_directory_hours_max: u32,
     /// When the write-ahead log is made to survive a power cut. A killed process loses nothing either way.
     /// `"always"`: before each call to an upstream; costs a disk write of latency, shared by requests that wait together.
     /// `{ interval_ms = 200 }`: a power cut loses what was written in that time. `"never"`: when the system likes.
@@ -123,8 +130,10 @@ impl Default for Config {
             node: "gateway-1".to_owned(),
             mode: Mode::default(),
             quota_url: "http://127.0.0.1:7070".to_owned(),
+            quota_tls: ClientTls::default(),
             reserve_timeout_ms: 1_000,
             wal_dir: None,
+            kept_directory_hours_max: 24,
             wal_fsync: Fsync::IntervalMs(200),
             wal_segment_bytes: 16 * 1024 * 1024,
             connections_max: NonZeroU32::new(10_000).expect("10,000 is not zero"),
@@ -177,11 +186,16 @@ impl Config {
         if self.mode == Mode::PassThrough && self.upstreams.is_empty() {
             add("gateway.mode".to_owned(), "\"pass-through\" needs an upstream to pass to".to_owned());
         }
+        found.extend(self.quota_tls.problems("gateway.quota_tls", &self.quota_url));
         found
     }
 
     pub(crate) fn upstream_silence_timeout(&self) -> Duration {
         Duration::from_millis(self.upstream_silence_timeout_ms)
+    }
+
+    pub(crate) fn kept_directory_age_max(&self) -> Duration {
+        Duration::from_hours(self.kept_directory_hours_max.into())
     }
 
     pub(crate) fn reserve_timeout(&self) -> Duration {

@@ -1,28 +1,22 @@
-//! The directory as a gateway looks things up in it, and the task that keeps it current.
+//! The directory as a gateway looks things up in it.
 //!
-//! A directory that came once is kept however long quota cannot be reached: who may call does not change by that.
+//! A directory that came once is used however long quota cannot be reached: who may call does not change by that.
+
+mod follow;
+mod kept;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use tokio_util::sync::CancellationToken;
 use weir_domain::directory::{Directory, KeyHash, PoolEntry, ServiceEntry};
-use weir_domain::ids::{CallerKeyId, ModelName, NodeId, PoolId};
+use weir_domain::ids::{CallerKeyId, ModelName, PoolId};
 use weir_domain::policy::{Deployment, Model, Pool};
 use weir_domain::time::Timestamp;
-use weir_proto::codec::directory_from_wire;
-use weir_proto::governance::v1::WatchDirectoryRequest;
-use weir_proto::governance::v1::governance_service_client::GovernanceServiceClient;
-use weir_runtime::health::Component;
 
-use crate::quota::QuotaChannel;
-
-/// Waits between attempts to reach quota: short enough that a restart of it is hardly noticed.
-const RECONNECT_MIN: Duration = Duration::from_millis(50);
-const RECONNECT_MAX: Duration = Duration::from_secs(2);
+pub(crate) use follow::Follower;
+pub(crate) use kept::Kept;
 
 /// The directory that counts now; none before the first.
 pub(crate) type SharedDirectory = Arc<ArcSwapOption<Index>>;
@@ -143,52 +137,6 @@ impl Index {
             self.models.insert(model.name.as_str().into(), served);
         }
     }
-}
-
-/// Follows the directory until shutdown.
-pub(crate) async fn follow(
-    quota: QuotaChannel,
-    node: NodeId,
-    directory: SharedDirectory,
-    health: Component,
-    shutdown: CancellationToken,
-) {
-    let following = async {
-        let mut pause = RECONNECT_MIN;
-        loop {
-            let result = follow_once(&quota, &node, &directory, &health, &mut pause).await;
-            let problem =
-                result.err().map_or("the stream ended".to_owned(), |status| status.message().to_owned());
-            tracing::warn!(%problem, "directory cannot be followed, trying again");
-            if directory.load().is_none() {
-                health.not_ready(format!("no directory from quota yet: {problem}"));
-            }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(RECONNECT_MAX);
-        }
-    };
-    let _: Option<()> = shutdown.run_until_cancelled(following).await;
-}
-
-async fn follow_once(
-    quota: &QuotaChannel,
-    node: &NodeId,
-    directory: &SharedDirectory,
-    health: &Component,
-    pause: &mut Duration,
-) -> Result<(), tonic::Status> {
-    let mut client = GovernanceServiceClient::new(quota.clone());
-    let mut changes =
-        client.watch_directory(WatchDirectoryRequest { node: node.to_string() }).await?.into_inner();
-    while let Some(change) = changes.message().await? {
-        let change =
-            directory_from_wire(&change).map_err(|problem| tonic::Status::internal(problem.to_string()))?;
-        tracing::info!(version = change.version, keys = change.keys.len(), "directory received");
-        directory.store(Some(Arc::new(Index::new(change))));
-        *pause = RECONNECT_MIN;
-        health.ready();
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
-use weir_domain::ids::NodeId;
+use weir_domain::ids::{NodeId, PoolId};
 use weir_runtime::clock::Clock;
 use weir_runtime::tasks::Tasks;
 
@@ -39,7 +39,17 @@ pub(crate) struct Governance {
     pub(crate) guard: FailureGuard,
     pub(crate) metering: Arc<Metering>,
     pub(crate) refusals: Arc<Refusals>,
-    pub(crate) outages: Outages,
+    pub(crate) outages: Arc<Outages>,
+}
+
+impl Governance {
+    /// Quota answered a reservation in a pool. What was admitted without it need not be known any longer once it is settled.
+    pub(crate) fn quota_answers(&self, pool: &PoolId) {
+        let settled = self.outages.end(pool);
+        if !settled.is_empty() {
+            self.metering.mark_settled(&settled);
+        }
+    }
 }
 
 impl Gateway {

@@ -48,7 +48,7 @@ pub(crate) async fn hold(
     let reservation = Reservation { id, service: &service.id, pool, model, expected, trace };
     let decision = reserve(&governance.quota, &reservation, gateway.config.reserve_timeout()).await;
     if decision.is_ok() {
-        governance.outages.end(pool);
+        governance.quota_answers(pool);
     }
     match decision {
         Ok(Decision::Admitted { hold, tokens, standing }) => Ok(Held { hold, tokens, standing }),

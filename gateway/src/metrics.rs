@@ -21,6 +21,7 @@ const UNCHARGED: &str = "weir_tokens_uncharged_total";
 const PUBLISHED: &str = "weir_gateway_published_events_total";
 const PUBLISH_FAILURES: &str = "weir_gateway_publish_failures_total";
 const SETTLE_FAILURES: &str = "weir_gateway_settle_failures_total";
+const DIRECTORY_AGE: &str = "weir_gateway_directory_age_seconds";
 const UNFINISHED: &str = "weir_gateway_unfinished_attempts";
 
 /// Says what each means, and shows those that must be 0 from the beginning.
@@ -49,6 +50,11 @@ pub(crate) fn describe() {
     describe_counter!(PUBLISHED, "Events taken by the journal");
     describe_counter!(PUBLISH_FAILURES, "Appends that the journal did not take and that were tried again");
     describe_counter!(SETTLE_FAILURES, "Settles that were not acknowledged and were tried again");
+    describe_gauge!(
+        DIRECTORY_AGE,
+        Unit::Seconds,
+        "How long ago quota stood by the directory that the gateway goes by"
+    );
     describe_gauge!(UNFINISHED, "Attempts under way, not yet in the journal, or not yet settled");
     counter!(UNCHARGED).absolute(0);
     counter!(QUOTA_UNAVAILABLE).absolute(0);
@@ -139,6 +145,11 @@ pub(crate) fn publish_failed() {
 /// A settle must be tried again.
 pub(crate) fn settle_failed() {
     counter!(SETTLE_FAILURES).increment(1);
+}
+
+/// Quota stood by the directory so long ago.
+pub(crate) fn directory_age(age: Duration) {
+    gauge!(DIRECTORY_AGE).set(age.as_secs_f64());
 }
 
 /// So many attempts are not finished.

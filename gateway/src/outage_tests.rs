@@ -92,11 +92,68 @@ fn a_slice_has_no_more_holds_than_quota_tells_apart() {
 #[test]
 fn no_slice_comes_twice_within_a_millisecond_nor_after_a_restart() {
     let before = outages();
-    let taken = ["a", "b", "c"].map(|who| ask(&before, who, open(1), 1).unwrap().slice());
+    let holds = ["a", "b", "c"].map(|who| ask(&before, who, open(1), 1).unwrap());
+    let taken = holds.map(HoldId::slice);
     assert_eq!(taken.iter().collect::<HashSet<_>>().len(), 3);
-    let after = Outages::new(&NodeId::try_new("gateway-1").unwrap(), taken);
-    let slice = ask(&after, "a", open(1), 1).unwrap().slice();
+    let after = restarted(holds.map(|hold| admitted("a", hold)));
+    let slice = ask(&after, "b", open(1), 1).unwrap().slice();
     assert!(!taken.contains(&slice));
+}
+
+/// An attempt that was begun on a hold.
+fn admitted(who: &str, hold: HoldId) -> AttemptStarted {
+    let (service, pool) = (ServiceId::try_new(who).unwrap(), pool("chat"));
+    AttemptStarted { hold, service, pool, ..crate::wal::tests::started(1) }
+}
+
+fn restarted(unfinished: impl IntoIterator<Item = AttemptStarted>) -> Outages {
+    let unfinished: Vec<_> = unfinished.into_iter().collect();
+    Outages::new(&NodeId::try_new("gateway-1").unwrap(), &unfinished)
+}
+
+#[test]
+fn a_restart_within_an_outage_leaves_what_is_left_of_the_bound() {
+    let before = outages();
+    let mut holds = [100, 300].map(|tokens| ask(&before, "bot", open(BOUND), tokens).unwrap()).to_vec();
+    let after = restarted(holds.iter().map(|hold| admitted("bot", *hold)));
+    assert!(ask(&after, "bot", open(BOUND), BOUND - 399).is_none());
+    assert!(ask(&after, "other", open(BOUND), BOUND).is_some());
+    holds.push(ask(&after, "bot", open(BOUND), BOUND - 401).unwrap());
+    let again = restarted(holds.iter().map(|hold| admitted("bot", *hold)));
+    assert!(ask(&again, "bot", open(BOUND), 2).is_none());
+    holds.push(ask(&again, "bot", open(BOUND), 1).unwrap());
+    assert_eq!(holds.iter().map(|hold| hold.tokens().get()).sum::<u64>(), BOUND);
+    assert_eq!(holds.iter().collect::<HashSet<_>>().len(), 4, "no hold twice");
+    again.end(&pool("chat"));
+    assert!(ask(&again, "bot", open(BOUND), BOUND).is_some(), "the next outage has its own bound");
+}
+
+#[test]
+fn what_quota_has_granted_is_of_no_outage() {
+    let after = restarted([admitted("bot", HoldId::new(1))]);
+    assert!(ask(&after, "bot", open(BOUND), BOUND).is_some());
+}
+
+#[test]
+fn what_is_settled_within_an_outage_is_kept_until_it_is_over() {
+    let (outages, attempt) = (outages(), AttemptId::new(7));
+    assert!(!outages.keeps(&pool("chat"), attempt), "there is none");
+    ask(&outages, "bot", open(BOUND), 1).unwrap();
+    assert!(outages.keeps(&pool("chat"), attempt));
+    assert!(!outages.keeps(&pool("embeddings"), AttemptId::new(8)));
+    assert_eq!(outages.end(&pool("chat")), [attempt]);
+    assert!(!outages.keeps(&pool("chat"), attempt));
+    assert_eq!(outages.end(&pool("chat")), []);
+}
+
+#[test]
+fn an_outage_keeps_no_more_than_it_may() {
+    let outages = outages();
+    ask(&outages, "bot", open(BOUND), 1).unwrap();
+    for number in 0..SETTLED_MAX {
+        assert!(outages.keeps(&pool("chat"), AttemptId::new(number as u128)));
+    }
+    assert!(ask(&outages, "bot", open(BOUND), 1).is_none());
 }
 
 #[test]

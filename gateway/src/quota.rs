@@ -7,7 +7,10 @@ use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
-use tonic::{Request, Status};
+use tonic::{Code, Request, Status};
+use weir_runtime::client_tls::ClientTlsError;
+
+use crate::config::Config;
 
 /// A quota node that does not answer a ping is given up after these: the next call goes to a new connection.
 const PING_INTERVAL: Duration = Duration::from_secs(10);
@@ -29,6 +32,9 @@ pub enum QuotaAddressError {
         #[source]
         source: tonic::transport::Error,
     },
+    /// TLS cannot be had.
+    #[error("gateway.quota_tls")]
+    Tls(#[from] ClientTlsError),
     /// The token has characters that no header may have.
     #[error("the token for the quota service has characters that cannot be sent")]
     Token,
@@ -47,17 +53,51 @@ impl Interceptor for BearerToken {
     }
 }
 
-/// A channel to this address. Connects later, and again whenever it must.
-pub(crate) fn channel(url: &str, token: Option<&SecretString>) -> Result<QuotaChannel, QuotaAddressError> {
-    let endpoint = Endpoint::from_shared(url.to_owned())
-        .map_err(|source| QuotaAddressError::Url { url: url.to_owned(), source })?
+/// A channel to the service of the settings. Connects later, and again whenever it must.
+pub(crate) fn channel(
+    config: &Config,
+    token: Option<&SecretString>,
+) -> Result<QuotaChannel, QuotaAddressError> {
+    let url = &config.quota_url;
+    let endpoint = Endpoint::from_shared(url.clone())
+        .map_err(|source| QuotaAddressError::Url { url: url.clone(), source })?
         .tcp_nodelay(true)
         .connect_timeout(CONNECT_TIMEOUT)
         .http2_keep_alive_interval(PING_INTERVAL)
         .keep_alive_timeout(PING_TIMEOUT)
         .keep_alive_while_idle(true);
+    let endpoint = config.quota_tls.secure(endpoint)?;
     let token = token.map(bearer).transpose()?;
     Ok(InterceptedService::new(endpoint.connect_lazy(), BearerToken(token)))
+}
+
+/// Whether quota can be asked although it gave no answer: it says that it does not know us, or does not understand what is
+/// asked. Then somebody must look at the settings, and what is for an outage does not apply.
+pub(crate) fn can_be_asked(problem: &Status) -> bool {
+    matches!(
+        problem.code(),
+        Code::InvalidArgument
+            | Code::Unauthenticated
+            | Code::PermissionDenied
+            | Code::Unimplemented
+            | Code::NotFound
+            | Code::FailedPrecondition
+            | Code::OutOfRange
+    )
+}
+
+/// What a status says, with all that caused it: of a connection that fails, the status itself says nothing.
+pub(crate) fn said(problem: &Status) -> String {
+    let mut text = problem.message().to_owned();
+    let mut source = std::error::Error::source(problem);
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.ends_with(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
 }
 
 fn bearer(token: &SecretString) -> Result<MetadataValue<Ascii>, QuotaAddressError> {
@@ -81,7 +121,8 @@ mod tests {
 
     #[tokio::test]
     async fn an_address_that_is_none_is_named() {
-        let problem = channel("not a url", None).err().unwrap();
+        let problem =
+            channel(&Config { quota_url: "not a url".to_owned(), ..Config::default() }, None).err().unwrap();
         assert!(problem.to_string().contains("not a url"));
     }
 }

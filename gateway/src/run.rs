@@ -9,21 +9,22 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use weir_domain::ids::{InvalidName, NodeId};
 use weir_runtime::clock::Clock;
-use weir_runtime::health::Health;
+use weir_runtime::health::{Component, Health};
 use weir_runtime::journal::SharedJournal;
 use weir_runtime::tasks::Tasks;
 
 use crate::attempt::Metering;
 use crate::auth::FailureGuard;
 use crate::config::{Config, Mode};
-use crate::directory::{self, SharedDirectory};
+use crate::directory::{Follower, Kept, SharedDirectory};
 use crate::gateway::{Gateway, Governance, upstreams};
 use crate::outage::Outages;
 use crate::quota::{QuotaAddressError, QuotaChannel, channel};
 use crate::refusals::Refusals;
+use crate::settle::Settler;
 use crate::upstream::UpstreamError;
 use crate::wal::{Wal, WalError};
-use crate::{api, extend, metrics, publish, settle};
+use crate::{api, extend, metrics, publish};
 
 /// The part's name in `/readyz`.
 const COMPONENT: &str = "gateway";
@@ -72,7 +73,7 @@ pub async fn run(config: Config, ports: Ports, shutdown: CancellationToken) -> R
     let Ports { clock, journal, health, listener, quota_token } = ports;
     let health = health.component(COMPONENT);
     let upstreams = upstreams(&config)?;
-    let quota = channel(&config.quota_url, quota_token.as_ref())?;
+    let quota = channel(&config, quota_token.as_ref())?;
     let background = Background::default();
     let governance = match config.mode {
         Mode::PassThrough => None,
@@ -80,7 +81,10 @@ pub async fn run(config: Config, ports: Ports, shutdown: CancellationToken) -> R
     };
     match &governance {
         None => health.ready(),
-        Some(governance) => background.start(&config, governance, journal, health.clone()),
+        Some(governance) => {
+            let follower = follower(&config, governance, Arc::clone(&clock), health.clone());
+            background.start(&config, governance, journal, follower);
+        }
     }
     let gateway = Arc::new(Gateway {
         config,
@@ -98,13 +102,12 @@ pub async fn run(config: Config, ports: Ports, shutdown: CancellationToken) -> R
 
 fn governance(config: &Config, quota: QuotaChannel, clock: Arc<dyn Clock>) -> Result<Governance, Error> {
     let node = NodeId::try_new(&config.node)?;
-    let dir = config.wal_dir.clone().unwrap_or_else(|| PathBuf::from(WAL_DIR));
+    let dir = dir(config);
     let (wal, unfinished) = Wal::open(&dir, config.wal_fsync, config.wal_segment_bytes)?;
     if !unfinished.is_empty() {
         tracing::info!(attempts = unfinished.len(), "finishing attempts of the process before this one");
     }
-    let held = unfinished.iter().map(|attempt| attempt.started.hold.slice());
-    let outages = Outages::new(&node, held.filter(|slice| slice.is_self_granted()));
+    let outages = Outages::new(&node, unfinished.iter().map(|attempt| &attempt.started));
     let metering = Arc::new(Metering::new(Arc::clone(&clock), Arc::new(wal), config.attempts_open_max));
     metering.recover(unfinished);
     Ok(Governance {
@@ -112,10 +115,25 @@ fn governance(config: &Config, quota: QuotaChannel, clock: Arc<dyn Clock>) -> Re
         node,
         quota,
         directory: SharedDirectory::default(),
-        outages,
+        outages: Arc::new(outages),
         guard: FailureGuard::new(config.failed_keys_per_minute_max),
         metering,
     })
+}
+
+fn dir(config: &Config) -> PathBuf {
+    config.wal_dir.clone().unwrap_or_else(|| PathBuf::from(WAL_DIR))
+}
+
+fn follower(config: &Config, governance: &Governance, clock: Arc<dyn Clock>, health: Component) -> Follower {
+    Follower {
+        quota: governance.quota.clone(),
+        node: governance.node.clone(),
+        directory: Arc::clone(&governance.directory),
+        health,
+        clock,
+        kept: Kept::new(&dir(config), config.kept_directory_age_max()),
+    }
 }
 
 /// Tasks that go on until all is flushed.
@@ -129,17 +147,9 @@ struct Background {
 }
 
 impl Background {
-    fn start(
-        &self,
-        config: &Config,
-        governance: &Governance,
-        journal: SharedJournal,
-        health: weir_runtime::health::Component,
-    ) {
+    fn start(&self, config: &Config, governance: &Governance, journal: SharedJournal, follower: Follower) {
         let metering = &governance.metering;
-        let (quota, node) = (governance.quota.clone(), governance.node.clone());
-        let directory = Arc::clone(&governance.directory);
-        self.tasks.spawn(directory::follow(quota, node, directory, health, self.sources.clone()));
+        self.tasks.spawn(follower.follow(self.sources.clone()));
         let (refusals, publications) = (Arc::clone(&governance.refusals), Arc::clone(&metering.publications));
         let sources = self.sources.clone();
         self.tasks.spawn(async move { refusals.keep_published(publications, sources).await });
@@ -156,9 +166,13 @@ impl Background {
             self.sinks.clone(),
         ));
         for _ in 0..config.settles_in_flight_max.max(1) {
-            let settlements = Arc::clone(&metering.settlements);
-            let wal = Arc::clone(&metering.wal);
-            self.tasks.spawn(settle::settle(settlements, governance.quota.clone(), wal, self.sinks.clone()));
+            let settler = Settler {
+                backlog: Arc::clone(&metering.settlements),
+                quota: governance.quota.clone(),
+                wal: Arc::clone(&metering.wal),
+                outages: Arc::clone(&governance.outages),
+            };
+            self.tasks.spawn(settler.settle(self.sinks.clone()));
         }
         let (wal, sinks) = (Arc::clone(&metering.wal), self.sinks.clone());
         self.tasks.spawn(async move { wal.keep_synced(sinks).await });

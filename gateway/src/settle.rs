@@ -10,11 +10,12 @@ use weir_domain::ids::{HoldId, PoolId, ReservationId, ServiceId};
 use weir_proto::quota::v1::admission_service_client::AdmissionServiceClient;
 use weir_proto::quota::v1::{ReleaseRequest, SettleRequest};
 
-use crate::attempt::Settlement;
+use crate::attempt::{Settlement, mark_settled};
 use crate::backlog::Backlog;
 use crate::metrics;
+use crate::outage::Outages;
 use crate::quota::QuotaChannel;
-use crate::wal::{Step, Wal};
+use crate::wal::Wal;
 
 /// How long a call may take. Longer than a reservation: nobody waits for it.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
@@ -24,45 +25,47 @@ const RETRY_MAX: Duration = Duration::from_secs(2);
 /// A hold that cannot be given back in so many attempts stays charged, as if it had been used.
 const RELEASES_MAX: u32 = 3;
 
-/// Settles until shutdown. Several of these share the backlog.
-pub(crate) async fn settle(
-    backlog: Arc<Backlog<Settlement>>,
-    quota: QuotaChannel,
-    wal: Arc<Wal>,
-    shutdown: CancellationToken,
-) {
-    let settling = async {
-        loop {
-            for settlement in backlog.take(1).await {
-                settle_one(settlement, &backlog, &quota, &wal).await;
-            }
-        }
-    };
-    let _: Option<()> = shutdown.run_until_cancelled(settling).await;
+/// Settles what is in the backlog. Several of these share it.
+pub(crate) struct Settler {
+    pub(crate) backlog: Arc<Backlog<Settlement>>,
+    pub(crate) quota: QuotaChannel,
+    pub(crate) wal: Arc<Wal>,
+    pub(crate) outages: Arc<Outages>,
 }
 
-async fn settle_one(
-    mut settlement: Settlement,
-    backlog: &Backlog<Settlement>,
-    quota: &QuotaChannel,
-    wal: &Wal,
-) {
-    match call(&settlement, quota).await {
-        Ok(charged) => check_charged(&settlement, charged),
-        Err(problem) if never_succeeds(&problem) => give_up(&settlement, &problem),
-        Err(problem) => {
-            metrics::settle_failed();
-            tracing::warn!(code = ?problem.code(), hold = %settlement.hold, tries = settlement.tries, "settle failed, trying again");
-            tokio::time::sleep(RETRY_MIN.saturating_mul(1 << settlement.tries.min(10)).min(RETRY_MAX)).await;
-            settlement.tries = settlement.tries.saturating_add(1);
-            // At the end of the queue: one that always fails must not hold up the others.
-            return backlog.requeue(settlement);
+impl Settler {
+    /// Settles until shutdown.
+    pub(crate) async fn settle(self, shutdown: CancellationToken) {
+        let settling = async {
+            loop {
+                for settlement in self.backlog.take(1).await {
+                    self.settle_one(settlement).await;
+                }
+            }
+        };
+        let _: Option<()> = shutdown.run_until_cancelled(settling).await;
+    }
+
+    async fn settle_one(&self, mut settlement: Settlement) {
+        match call(&settlement, &self.quota).await {
+            Ok(charged) => check_charged(&settlement, charged),
+            Err(problem) if never_succeeds(&problem) => give_up(&settlement, &problem),
+            Err(problem) => {
+                metrics::settle_failed();
+                tracing::warn!(code = ?problem.code(), hold = %settlement.hold, tries = settlement.tries, "settle failed, trying again");
+                let pause = RETRY_MIN.saturating_mul(1 << settlement.tries.min(10)).min(RETRY_MAX);
+                tokio::time::sleep(pause).await;
+                settlement.tries = settlement.tries.saturating_add(1);
+                // At the end of the queue: one that always fails must not hold up the others.
+                return self.backlog.requeue(settlement);
+            }
         }
+        let is_own = settlement.hold.slice().is_self_granted();
+        if !(is_own && self.outages.keeps(&settlement.pool, settlement.attempt)) {
+            mark_settled(&self.wal, &[settlement.attempt]);
+        }
+        self.backlog.done(1);
     }
-    if let Err(problem) = wal.mark(Step::Settled, &[settlement.attempt]) {
-        tracing::warn!(%problem, "a settle cannot be marked: it will be repeated after a restart");
-    }
-    backlog.done(1);
 }
 
 /// Quota said no to what was asked, not to when: repeated for ever, it would keep the log's files for ever.

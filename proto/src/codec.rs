@@ -17,7 +17,10 @@ pub use access::{access_key_from_wire, access_key_to_wire, role_from_wire, role_
 pub use burst::{
     burst_from_wire, burst_state_to_wire, burst_to_wire, granted_burst_from_wire, granted_burst_to_wire,
 };
-pub use directory::{caller_key_from_wire, caller_key_to_wire, directory_from_wire, directory_to_wire};
+pub use directory::{
+    caller_key_from_wire, caller_key_to_wire, directory_from_bytes, directory_from_wire, directory_to_bytes,
+    directory_to_wire,
+};
 pub use policy::{
     allocation_from_wire, allocation_to_wire, exception_from_wire, exception_to_wire, policy_from_wire,
     policy_to_wire, pool_from_wire, pool_to_wire, price_from_wire, price_to_wire, service_from_wire,

@@ -21,9 +21,18 @@ macro_rules! only_the_directory {
                 &self,
                 request: Request<wire::WatchDirectoryRequest>,
             ) -> Result<Response<Self::WatchDirectoryStream>, Status> {
-                self.check(request.metadata())?;
+                self.check_present(request.metadata())?;
                 let changes = WatchStream::new(self.directories());
                 Ok(Response::new(Box::pin(changes.map(|directory| Ok(directory_to_wire(&directory))))))
+            }
+
+            type SimulateStream = tokio_stream::Empty<Result<wire::SimulateResponse, Status>>;
+
+            async fn simulate(
+                &self,
+                _: Request<wire::SimulateRequest>,
+            ) -> Result<Response<Self::SimulateStream>, Status> {
+                Err(Status::unimplemented("not in these tests"))
             }
 
             $(async fn $method(&self, _: Request<wire::$request>) -> Result<Response<wire::$response>, Status> {

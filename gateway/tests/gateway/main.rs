@@ -5,6 +5,7 @@
 
 mod client;
 mod governance;
+mod kept;
 mod life;
 mod metering;
 mod outage;
@@ -73,6 +74,7 @@ struct World {
 /// A gateway in a runtime of its own, so that it can be killed.
 struct Running {
     address: SocketAddr,
+    health: Health,
     shutdown: CancellationToken,
     runtime: tokio::runtime::Runtime,
     ended: tokio::task::JoinHandle<()>,
@@ -111,6 +113,27 @@ impl World {
 
     /// Starts a gateway and waits until it is ready.
     async fn start(&mut self) {
+        self.launch().await;
+        self.readiness(Vec::is_empty).await;
+    }
+
+    /// What keeps the gateway from being ready, once that is as somebody wants it.
+    async fn readiness(&self, wanted: impl Fn(&Vec<String>) -> bool) -> Vec<String> {
+        let health = &self.gateway.as_ref().unwrap().health;
+        in_time(async {
+            loop {
+                let problems = health.problems();
+                if wanted(&problems) {
+                    return problems;
+                }
+                tokio::task::yield_now().await;
+            }
+        })
+        .await
+    }
+
+    /// Starts a gateway.
+    async fn launch(&mut self) {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let (shutdown, health) = (CancellationToken::new(), Health::default());
@@ -132,13 +155,7 @@ impl World {
             run(config, ports, stop).await.unwrap();
         });
         let address = address.await.unwrap();
-        in_time(async {
-            while !health.problems().is_empty() {
-                tokio::task::yield_now().await;
-            }
-        })
-        .await;
-        self.gateway = Some(Running { address, shutdown, runtime, ended });
+        self.gateway = Some(Running { address, health, shutdown, runtime, ended });
     }
 
     fn address(&self) -> SocketAddr {

@@ -19,7 +19,7 @@ const HUNDRED: &str =
     r#"{"model":"gpt-4o","messages":[{"role":"user","content":"hello"}],"max_tokens":HELD}"#;
 
 /// A request that is held for so many tokens.
-fn body(held: u64) -> String {
+pub(crate) fn body(held: u64) -> String {
     let input = weir_runtime::tokenizer::TOKENS_PER_MESSAGE + weir_runtime::tokenizer::TOKENS_PER_REPLY + 2;
     HUNDRED.replace("HELD", &(held - input).to_string())
 }
@@ -31,12 +31,13 @@ fn open(bound: u64) -> Directory {
     directory
 }
 
-async fn world(bound: u64) -> World {
+/// A world in which `bot` is admitted up to a bound in `chat` while quota is away.
+pub(crate) async fn world(bound: u64) -> World {
     World::with_directory(UpstreamKind::Azure, open(bound), |_| {}).await
 }
 
 /// Asks, lets the upstream answer if it is asked, and gives back what the caller got.
-async fn ask(world: &mut World, held: u64) -> Head {
+pub(crate) async fn ask(world: &mut World, held: u64) -> Head {
     let mut client = world.asked(&body(held)).await;
     let head = tokio::select! {
         call = world.upstream.call() => {
@@ -48,7 +49,8 @@ async fn ask(world: &mut World, held: u64) -> Head {
     head
 }
 
-fn own(settles: &[SettleRequest]) -> Vec<HoldId> {
+/// Holds that the gateway granted itself.
+pub(crate) fn own(settles: &[SettleRequest]) -> Vec<HoldId> {
     let holds = settles.iter().map(|settle| settle.hold_id.parse::<HoldId>().unwrap());
     holds.filter(|hold| hold.slice().is_self_granted()).collect()
 }

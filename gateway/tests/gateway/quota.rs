@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -46,8 +46,8 @@ struct State {
     settles: watch::Sender<Vec<quota::SettleRequest>>,
     releases: watch::Sender<Vec<quota::ReleaseRequest>>,
     extends: watch::Sender<Vec<quota::ExtendRequest>>,
-    /// Whether reservations are not answered at all, as if the service were gone.
-    is_away: AtomicBool,
+    /// What every call is answered instead, as if the service were gone.
+    away: Mutex<Option<Code>>,
     holds: AtomicU64,
     directory: watch::Sender<Directory>,
     token: Option<String>,
@@ -74,7 +74,7 @@ impl FakeQuota {
             settles: watch::Sender::default(),
             releases: watch::Sender::default(),
             extends: watch::Sender::default(),
-            is_away: AtomicBool::new(false),
+            away: Mutex::default(),
             holds: AtomicU64::new(0),
             directory: watch::Sender::new(directory),
             token: token.map(|token| format!("Bearer {token}")),
@@ -135,9 +135,14 @@ impl FakeQuota {
         extends.clone()
     }
 
-    /// From now on no call but that for the directory gets an answer, or all do again.
+    /// From now on no call gets an answer, or all do again. A stream that is open stays so.
     pub(crate) fn go_away(&self, is_away: bool) {
-        self.0.is_away.store(is_away, Ordering::SeqCst);
+        self.answer_all_with(is_away.then_some(Code::Unavailable));
+    }
+
+    /// From now on every call is answered so, if it is answered anything of the kind.
+    pub(crate) fn answer_all_with(&self, code: Option<Code>) {
+        *self.0.away.lock().unwrap() = code;
     }
 
     pub(crate) fn settles_now(&self) -> usize {
@@ -149,17 +154,17 @@ impl FakeQuota {
         self.0.directory.subscribe()
     }
 
-    pub(crate) fn check(&self, metadata: &tonic::metadata::MetadataMap) -> Result<(), Status> {
+    fn check(&self, metadata: &tonic::metadata::MetadataMap) -> Result<(), Status> {
         let Some(token) = &self.0.token else { return Ok(()) };
         let presented = metadata.get("authorization").and_then(|value| value.to_str().ok());
         if presented == Some(token) { Ok(()) } else { Err(Status::unauthenticated("who are you")) }
     }
 
-    fn check_present(&self, metadata: &tonic::metadata::MetadataMap) -> Result<(), Status> {
-        if self.0.is_away.load(Ordering::SeqCst) {
-            return Err(Status::unavailable("a test sent it away"));
+    pub(crate) fn check_present(&self, metadata: &tonic::metadata::MetadataMap) -> Result<(), Status> {
+        match *self.0.away.lock().unwrap() {
+            Some(code) => Err(Status::new(code, "a test sent it away")),
+            None => self.check(metadata),
         }
-        self.check(metadata)
     }
 
     /// As the real one's: nothing that anybody else could guess, and not the reservation's.

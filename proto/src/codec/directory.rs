@@ -4,6 +4,7 @@ use super::DecodeError;
 use super::policy::{failure_from_wire, failure_to_wire, pool_from_wire, pool_to_wire};
 use super::values::{all_parsed, hash_from_wire, parsed, timestamp_from_wire, timestamp_to_wire};
 use crate::governance::v1 as wire;
+use prost::Message;
 use weir_domain::directory::{CallerKey, Directory, KeyHolder, PoolEntry, ServiceEntry};
 
 /// A directory for the wire.
@@ -24,6 +25,19 @@ pub fn directory_from_wire(wire: &wire::Directory) -> Result<Directory, DecodeEr
         services: wire.services.iter().map(service_entry_from_wire).collect::<Result<_, _>>()?,
         keys: wire.keys.iter().map(caller_key_from_wire).collect::<Result<_, _>>()?,
     })
+}
+
+/// A directory as the file of a gateway keeps it.
+pub fn directory_to_bytes(directory: &Directory) -> Vec<u8> {
+    directory_to_wire(directory).encode_to_vec()
+}
+
+/// A directory from such a file.
+pub fn directory_from_bytes(bytes: &[u8]) -> Result<Directory, DecodeError> {
+    let message = wire::Directory::decode(bytes);
+    let message =
+        message.map_err(|source| DecodeError::Payload { message: "weir.governance.v1.Directory", source })?;
+    directory_from_wire(&message)
 }
 
 fn service_entry_to_wire(entry: &ServiceEntry) -> wire::ServiceEntry {
@@ -131,6 +145,7 @@ mod tests {
             keys in vec(key(), 0..3),
         ) {
             let directory = Directory { version, pools, services, keys };
+            prop_assert_eq!(directory_from_bytes(&directory_to_bytes(&directory)), Ok(directory.clone()));
             prop_assert_eq!(directory_from_wire(&directory_to_wire(&directory)), Ok(directory));
         }
     }

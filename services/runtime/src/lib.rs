@@ -3,6 +3,7 @@
 //! Holds no rule of the product (those are in `weir-domain`) and no knowledge of any one service.
 
 pub mod clickhouse;
+pub mod client_tls;
 pub mod clock;
 pub mod config;
 pub mod dir_lock;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use serde::Deserialize;
 use weir_domain::policy;
+use weir_runtime::client_tls::ClientTls;
 use weir_runtime::config::Settings;
 use weir_runtime::{clickhouse, journal, telemetry};
 
@@ -31,6 +32,35 @@ pub(crate) struct Config {
 }
 
 impl Config {
+    /// Where the quota service of these very settings is reached, if it listens there.
+    pub(crate) fn own_quota_url(&self, listen: &str) -> String {
+        let scheme = if self.quota.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", reachable(listen))
+    }
+
+    /// How a gateway speaks TLS to the quota service of these very settings: it knows its certificate.
+    pub(crate) fn own_quota_tls(&self) -> ClientTls {
+        let stated = self.gateway.quota_tls.clone();
+        let own = self.quota.tls.as_ref().filter(|_| stated.ca_file.is_none());
+        ClientTls { pinned: own.map(|tls| tls.certificate.clone()), ..stated }
+    }
+
+    /// Where nothing else is stated, the gateway asks the quota service beside it, and the command line asks as it does. What
+    /// a gateway presents is its own.
+    fn follow(&mut self) {
+        if self.gateway.quota_url == weir_gateway::Config::default().quota_url {
+            self.gateway.quota_url = self.own_quota_url(&self.quota.listen);
+            self.gateway.quota_tls = self.own_quota_tls();
+        }
+        let (client, gateway) = (&mut self.client, &self.gateway);
+        if client.quota_url.is_none() && client.quota_tls.ca_file.is_none() {
+            let ClientTls { ca_file, domain_name, pinned, .. } = gateway.quota_tls.clone();
+            client.quota_tls.domain_name = client.quota_tls.domain_name.take().or(domain_name);
+            (client.quota_tls.ca_file, client.quota_tls.pinned) = (ca_file, pinned);
+        }
+        client.quota_url.get_or_insert_with(|| gateway.quota_url.clone());
+    }
+
     /// Upstreams that a policy's deployments name and the gateway's settings do not, as a place of the policy and what is
     /// wrong with it; none if there are no settings.
     pub(crate) fn unknown_upstreams(&self, policy: &policy::Policy) -> Vec<(String, String)> {
@@ -84,23 +114,8 @@ impl Default for Policy {
 pub(crate) struct Client {
     /// Where it is. None: where the gateway finds it.
     pub(crate) quota_url: Option<String>,
-    /// Whom to trust, in PEM, where the URL is https.
-    pub(crate) ca_file: Option<PathBuf>,
-    /// What to present, in PEM, where the URL is https and certificates give roles.
-    pub(crate) certificate: Option<PathBuf>,
-    /// Its private key, in PEM.
-    pub(crate) key: Option<PathBuf>,
-}
-
-impl Client {
-    /// What contradicts itself: the setting, and what is wrong with it.
-    fn problem(&self) -> Option<(&'static str, &'static str)> {
-        match (&self.certificate, &self.key) {
-            (Some(_), None) => Some(("client.key", "is missing; state the certificate's key, too")),
-            (None, Some(_)) => Some(("client.certificate", "is missing; state what the key is for, too")),
-            _ => None,
-        }
-    }
+    /// How TLS is spoken to it, where that is https. Whom to trust is as the gateway has it, if neither is stated here.
+    pub(crate) quota_tls: ClientTls,
 }
 
 /// Where somebody on this machine reaches what listens there.
@@ -145,14 +160,16 @@ pub(crate) fn load(common: &Common) -> anyhow::Result<Config> {
             format!("with shutdown_flush_ms_max it must stay {DRAIN_SLACK_MS} ms below {bound} s, which a role may take"),
         );
     }
+    config.follow();
     for problem in config.gateway.problems() {
         settings.problem(problem.place, problem.message);
     }
     for problem in config.quota.auth.problems(config.quota.tls.as_ref()) {
         settings.problem(problem.place, problem.message);
     }
-    if let Some((place, message)) = config.client.problem() {
-        settings.problem(place, message);
+    let client_url = config.client.quota_url.as_deref().unwrap_or_default();
+    for problem in config.client.quota_tls.problems("client.quota_tls", client_url) {
+        settings.problem(problem.place, problem.message);
     }
     for problem in config.emulator.problems() {
         settings.problem(format!("emulator.{}", problem.place), problem.message);
@@ -162,9 +179,6 @@ pub(crate) fn load(common: &Common) -> anyhow::Result<Config> {
         config.data.dir.clone_from(data);
     }
     config.data.dir = std::path::absolute(&config.data.dir).context("data.dir")?;
-    if config.gateway.quota_url == weir_gateway::Config::default().quota_url {
-        config.gateway.quota_url = format!("http://{}", reachable(&config.quota.listen));
-    }
     let wal_dir = config.data.dir.join("gateway");
     config.gateway.wal_dir.get_or_insert(wal_dir);
     Ok(config)

@@ -13,7 +13,7 @@ use weir_runtime::journal::{self, SharedJournal};
 use weir_runtime::tasks::Tasks;
 use weir_runtime::telemetry;
 
-use crate::config::{Config, reachable};
+use crate::config::Config;
 use crate::engine::Engine;
 use crate::stages::Stages;
 use crate::token;
@@ -99,9 +99,12 @@ impl Node {
             }
             node.engine = Some(Engine::open(&node.config, &[]).await?);
         }
-        if matches!(role, Role::Gateway | Role::Quota) {
-            node.token = Some(token::find(node.config.quota.token.as_ref(), &node.config.data.dir)?);
-        }
+        let (setting, data_dir) = (node.config.quota.token.as_ref(), &node.config.data.dir);
+        node.token = match role {
+            Role::Gateway => token::of_caller(&node.config.gateway.quota_tls, setting, data_dir)?,
+            Role::Quota => Some(token::find(setting, data_dir)?),
+            Role::Aggregator | Role::Showback | Role::Emulator => None,
+        };
         Ok(node)
     }
 
@@ -179,7 +182,8 @@ impl Node {
     async fn start_gateway(&self, stages: &mut Stages, quota: Option<&str>) -> anyhow::Result<String> {
         let mut config = self.config.gateway.clone();
         if let Some(quota) = quota {
-            config.quota_url = format!("http://{}", reachable(quota));
+            config.quota_url = self.config.own_quota_url(quota);
+            config.quota_tls = self.config.own_quota_tls();
         }
         let (listener, address) = bind("gateway.listen", &config.listen).await?;
         let ports = weir_gateway::Ports {

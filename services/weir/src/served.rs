@@ -1,5 +1,7 @@
 //! The command line's side against a real quota service, over gRPC, on a journal in memory.
 
+mod secured;
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -7,16 +9,14 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use weir_domain::policy::Policy;
 use weir_domain::time::Timestamp;
-use weir_proto::governance::v1::WhoAmIRequest;
 use weir_quota::Config;
-use weir_quota::config::{Auth, Tls};
+use weir_runtime::client_tls::ClientTls;
 use weir_runtime::clock::{Clock, SystemClock};
 use weir_runtime::health::Health;
 use weir_runtime::journal::memory::MemoryJournal;
 use weir_runtime::tasks::Tasks;
 
 use crate::client::{Quota, connect_to};
-use crate::config::Client;
 use crate::policy_files::{PolicyFiles, Source, from_sources, read_dir, write_dir};
 use crate::{demo, policy};
 
@@ -48,7 +48,7 @@ impl Served {
 
     async fn client(&self) -> Quota {
         let url = format!("http://127.0.0.1:{}", self.port);
-        connect_to(&url, &Client::default(), &TOKEN.to_owned().into()).await.unwrap()
+        connect_to(&url, &ClientTls::default(), Some(&TOKEN.to_owned().into())).await.unwrap()
     }
 
     async fn end(self) {
@@ -140,49 +140,5 @@ async fn the_demos_burst_is_asked_for_once() {
     assert!(demo::ask_for_burst(&mut quota, now).await.unwrap());
     assert!(!demo::ask_for_burst(&mut quota, now).await.unwrap());
     assert!(!demo::ask_for_burst(&mut quota, tomorrow).await.unwrap(), "started again on another day");
-    served.end().await;
-}
-
-#[tokio::test]
-async fn over_tls_a_certificate_says_who_asks() {
-    crate::install_tls();
-    let dir = tempfile::tempdir().unwrap();
-    let write = |name: &str, text: &str| {
-        std::fs::write(dir.path().join(name), text).unwrap();
-        dir.path().join(name)
-    };
-    let mut issuer = rcgen::CertificateParams::default();
-    issuer.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    let issuer = rcgen::CertifiedIssuer::self_signed(issuer, rcgen::KeyPair::generate().unwrap()).unwrap();
-    let issued = |name: &str| {
-        let key = rcgen::KeyPair::generate().unwrap();
-        let certificate = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
-        let certificate = certificate.signed_by(&key, &issuer).unwrap();
-        (
-            write(&format!("{name}.pem"), &certificate.pem()),
-            write(&format!("{name}.key"), &key.serialize_pem()),
-        )
-    };
-    let ca_file = write("ca.pem", &issuer.pem());
-    let ((certificate, key), (ada, adas_key)) = (issued("localhost"), issued("ada.example.com"));
-    let viewer = serde_json::json!([{ "name": "ada.example.com", "role": "viewer" }]);
-    let config = Config {
-        tls: Some(Tls { certificate, key, client_ca: Some(ca_file.clone()) }),
-        auth: Auth { certificates: serde_json::from_value(viewer).unwrap(), ..Auth::default() },
-        ..Config::default()
-    };
-    let served = Served::start(config).await;
-    let url = format!("https://localhost:{}", served.port);
-    let token = TOKEN.to_owned().into();
-
-    let nobody_trusted = connect_to(&url, &Client::default(), &token).await.err().unwrap().to_string();
-    assert!(nobody_trusted.contains("client.ca_file"), "{nobody_trusted}");
-    let trusted = Client { ca_file: Some(ca_file), ..Client::default() };
-    let mut admin = connect_to(&url, &trusted, &token).await.unwrap();
-    assert_eq!(admin.governance.who_am_i(WhoAmIRequest {}).await.unwrap().into_inner().name, "admin");
-    let shown = Client { certificate: Some(ada), key: Some(adas_key), ..trusted };
-    let mut ada = connect_to(&url, &shown, &token).await.unwrap();
-    assert_eq!(ada.governance.who_am_i(WhoAmIRequest {}).await.unwrap().into_inner().name, "ada.example.com");
-    drop((admin, ada));
     served.end().await;
 }

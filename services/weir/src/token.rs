@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use secrecy::SecretString;
+use weir_runtime::client_tls::ClientTls;
 use weir_runtime::secrets::SecretSource;
 
 use crate::secret_text;
@@ -27,6 +28,18 @@ pub(crate) fn find(setting: Option<&SecretSource>, data_dir: &Path) -> anyhow::R
         "the quota service's token is neither in the settings (quota.token) nor in the data directory; \
          run this where `weir up` runs, or give --data",
     )
+}
+
+/// The token that a caller of the quota service presents: none need be there beside a certificate, which says who they are.
+pub(crate) fn of_caller(
+    tls: &ClientTls,
+    setting: Option<&SecretSource>,
+    data_dir: &Path,
+) -> anyhow::Result<Option<SecretString>> {
+    if tls.certificate.is_some() && setting.is_none() {
+        return Ok(None);
+    }
+    find(setting, data_dir).map(Some)
 }
 
 /// The token of the settings, or the generated one, which is made if it is missing.

@@ -7,11 +7,12 @@ use anyhow::{Context, bail};
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 use weir_domain::policy::Policy;
+use weir_runtime::client_tls::ClientTls;
 use weir_runtime::clock::{Clock, SystemClock};
 use weir_runtime::tasks::Tasks;
 
 use crate::client::{self, Quota};
-use crate::config::{Config, reachable};
+use crate::config::Config;
 use crate::policy_files::{self, PolicyError, PolicyFiles};
 use crate::roles::{Addresses, Node};
 use crate::stages::Stages;
@@ -26,11 +27,6 @@ const READY_POLL: Duration = Duration::from_millis(50);
 const LAST_DRAIN: Duration = Duration::from_secs(5);
 
 pub(crate) async fn run(mut config: Config, with_demo: bool, own_prefix: &[&str]) -> anyhow::Result<()> {
-    if config.quota.tls.is_some() {
-        bail!(
-            "quota.tls is for `weir quota` by itself: the gateway beside it in `weir up` asks in the clear"
-        );
-    }
     let files = if with_demo {
         config.gateway.upstreams = demo::upstreams(&config)?;
         demo::furnish(&mut config.emulator);
@@ -98,8 +94,9 @@ async fn serve(
     let addresses = node.start_all(stages, with_demo).await?;
     let ended = stages.ended();
     ready(node, &ended, &["gateway", POLICY]).await?;
-    let url = format!("http://{}", reachable(&addresses.quota));
-    let mut quota = client::connect_to(&url, &node.config().client, secret).await?;
+    let url = node.config().own_quota_url(&addresses.quota);
+    let tls = ClientTls { certificate: None, key: None, ..node.config().own_quota_tls() };
+    let mut quota = client::connect_to(&url, &tls, Some(secret)).await?;
     let commit = if with_demo { None } else { checkout::commit(&node.config().policy.dir) };
     let diff = policy::apply(&mut quota, files, "weir up".to_owned(), commit).await?;
     tracing::info!(changes = diff.changes.len(), "policy applied");
