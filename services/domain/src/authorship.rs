@@ -14,3 +14,25 @@ pub struct Authorship {
     /// The commit of the checkout that a policy was applied from, if it was in one.
     pub commit: Option<String>,
 }
+
+/// Decides in the name of somebody: both names are kept.
+pub fn in_the_name_of(somebody: &str, actor: &str) -> String {
+    format!("{somebody} (by {actor})")
+}
+
+/// Whoever decided, where they did so in the name of somebody; otherwise the author.
+pub fn actor(author: &str) -> &str {
+    let given = author.strip_suffix(')').and_then(|author| author.rsplit_once(" (by "));
+    given.map_or(author, |(_, actor)| actor)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_decides_in_the_name_of_somebody_is_the_one_who_decided() {
+        assert_eq!(actor(&in_the_name_of("grace", "ada")), "ada");
+        assert_eq!(actor("grace"), "grace");
+    }
+}

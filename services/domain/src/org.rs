@@ -5,6 +5,7 @@
 //! whole before anything is done. Who may ask for a decision is [`crate::access`].
 
 mod access_keys;
+mod bursts;
 mod event;
 mod exceptions;
 mod export;
@@ -20,11 +21,12 @@ mod state;
 #[cfg(test)]
 mod scenarios;
 
-pub use access_keys::AccessKeyRefused;
+pub use access_keys::{ACCESS_KEYS_MAX, AccessKeyRefused};
+pub use bursts::BurstRefused;
 pub use event::{Decided, Event};
-pub use exceptions::ExceptionRefused;
+pub use exceptions::{EXCEPTIONS_MAX, ExceptionRefused};
 pub use image::OrgImage;
 pub use intent::{Intent, IntentPart, Step};
-pub use keys::{KeyRefused, KeyRotation};
+pub use keys::{CALLER_KEYS_MAX, KeyRefused, KeyRotation};
 pub use policy_change::{PolicyChange, decide_policy};
 pub use state::Org;

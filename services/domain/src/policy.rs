@@ -51,6 +51,8 @@ pub struct Policy {
 pub struct Rules {
     /// The most that a service without a named owner and a use case may reach in a pool, by guarantee or by borrowing.
     pub sandbox: TokensPerMinute,
+    /// Whether whoever asked for a burst may approve it and extend it.
+    pub requester_may_approve: bool,
 }
 
 /// Shared capacity: deployments of a model class.

@@ -7,6 +7,7 @@
 mod caller;
 mod certificate;
 pub(crate) mod guards;
+mod node;
 mod oidc;
 pub(crate) mod rules;
 pub(crate) mod settings;

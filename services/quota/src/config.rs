@@ -3,8 +3,10 @@
 use serde::Deserialize;
 use weir_domain::amount::TokensPerMinute;
 use weir_domain::policy::Rules;
+use weir_runtime::config::Problem;
 use weir_runtime::secrets::SecretSource;
 
+pub use crate::api::envoy::settings::{Charge, EntryKey, Envoy, Part, Rule, Unmatched};
 pub use crate::auth::settings::{Auth, Holder, Oidc, RoleName, Tls};
 
 /// Settings of the quota service.
@@ -23,8 +25,13 @@ pub struct Config {
     pub tls: Option<Tls>,
     /// Who else may call.
     pub auth: Auth,
+    /// What Envoy filters ask about.
+    pub envoy: Envoy,
     /// The most that a service without a named owner and a use case may reach in a pool, in tokens a minute.
     pub sandbox_tokens_per_minute: u64,
+    /// Whether whoever asked for a burst may approve and extend it. Where one person does everything they must; where there
+    /// are more, false makes it two who decide.
+    pub requester_may_approve: bool,
     /// After how many events a snapshot is written to the data directory, so that a start reads no more than those.
     /// Zero: only at a clean end.
     pub snapshot_every_events: u64,
@@ -38,15 +45,27 @@ impl Default for Config {
             token: None,
             tls: None,
             auth: Auth::default(),
+            envoy: Envoy::default(),
             sandbox_tokens_per_minute: 1_000,
+            requester_may_approve: true,
             snapshot_every_events: 100_000,
         }
     }
 }
 
 impl Config {
+    /// All that is wrong with settings that hang together.
+    pub fn problems(&self) -> Vec<Problem> {
+        let mut found = self.auth.problems(self.tls.as_ref());
+        found.extend(self.envoy.problems());
+        found
+    }
+
     /// The rules for policies.
     pub(crate) fn rules(&self) -> Rules {
-        Rules { sandbox: TokensPerMinute::new(self.sandbox_tokens_per_minute) }
+        Rules {
+            sandbox: TokensPerMinute::new(self.sandbox_tokens_per_minute),
+            requester_may_approve: self.requester_may_approve,
+        }
     }
 }

@@ -81,6 +81,7 @@ mod tests {
     fn what_init_shows_of_quota_are_its_defaults() {
         let (shown, usual) = (load(&uncommented()).quota, weir_quota::Config::default());
         assert_eq!(shown.sandbox_tokens_per_minute, usual.sandbox_tokens_per_minute);
+        assert_eq!(shown.requester_may_approve, usual.requester_may_approve);
         assert_eq!(shown.snapshot_every_events, usual.snapshot_every_events);
         assert_eq!((shown.listen, shown.node), (usual.listen, usual.node));
     }

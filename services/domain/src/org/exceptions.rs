@@ -6,11 +6,14 @@ use crate::authorship::Authorship;
 use crate::calendar::Utc;
 use crate::ids::{ExceptionId, PoolId, ServiceId};
 use crate::ledger::{Change, ChangeRefused, PoolTerms, decide_change};
-use crate::org::{Decided, Event, Org, PolicyChange, lines};
+use crate::org::{Decided, Event, Org, PolicyChange, bursts, lines};
 use crate::policy::{
     Exception, Lapse, PolicyProblem, Rules, Service, Terms, Waiver, Waivers, problems_of_exception,
 };
 use crate::time::Timestamp;
+
+/// Exceptions that have not ended: more than that are a policy, not deviations from one. Each is looked at with every policy.
+pub const EXCEPTIONS_MAX: usize = 1_024;
 
 /// Why an exception is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -31,6 +34,14 @@ pub enum ExceptionRefused {
         id: ExceptionId,
         /// The end.
         end: Timestamp,
+    },
+    /// There are as many as there may be.
+    #[error(
+        "{open} exceptions have not ended, which is the most; end one that is not needed, or make a rule of it"
+    )]
+    TooMany {
+        /// How many.
+        open: usize,
     },
     /// One of that name was ended before its end.
     #[error("an exception named {id} was ended; choose another name")]
@@ -69,7 +80,7 @@ impl Org {
 
     /// Grants an exception, or changes the one of that name; nothing changes if it is so already.
     ///
-    /// What a service has beyond the sandbox by this exception lapses with it.
+    /// What a service has beyond the sandbox by this exception lapses with it, and no burst lasts longer.
     pub fn grant_exception(
         &self,
         exception: &Exception,
@@ -131,7 +142,11 @@ impl Org {
         if !self.services.contains_key(&exception.service) {
             return Err(ExceptionRefused::NoService { service: exception.service.clone() });
         }
-        if end <= now { Err(ExceptionRefused::EndPast { id: id.clone(), end }) } else { Ok(()) }
+        if end <= now {
+            return Err(ExceptionRefused::EndPast { id: id.clone(), end });
+        }
+        let others = self.exceptions.values().filter(|other| other.end > now && other.id != *id).count();
+        if others >= EXCEPTIONS_MAX { Err(ExceptionRefused::TooMany { open: others }) } else { Ok(()) }
     }
 
     /// A decision about an exception, and what it makes of the allocations of the services that it concerns.
@@ -146,10 +161,10 @@ impl Org {
         let mut change = PolicyChange::default();
         for service in services.into_iter().filter_map(|service| self.services.get(service)) {
             for (pool, terms) in &self.pools {
-                let lapsed = derivation.lapsed(service, terms);
-                change
-                    .lines
-                    .extend(lapsed.iter().map(|set| lines::of_change(pool, set, terms, derivation.by.at)));
+                let at = derivation.by.at;
+                let revoked = bursts::uncovered(terms, service, &derivation.waivers, at);
+                let lapsed: Vec<_> = derivation.lapsed(service, terms).into_iter().chain(revoked).collect();
+                change.lines.extend(lapsed.iter().map(|change| lines::of_change(pool, change, terms, at)));
                 change.pools.entry(pool.clone()).or_default().extend(lapsed);
             }
         }

@@ -7,7 +7,7 @@ use crate::calendar::Utc;
 use crate::ids::{ModelName, PoolId};
 use crate::ledger::{Change, ChangeRefused, PoolTerms, Shortage, decide_change};
 use crate::org::pool_change::{Wanted, pool_changes};
-use crate::org::{Decided, Event, Org, lines};
+use crate::org::{Decided, EXCEPTIONS_MAX, Event, Org, bursts, lines};
 use crate::policy::{Exception, Policy, PolicyProblem, Rules, Service, problems, warnings};
 use crate::price::Price;
 use crate::time::Timestamp;
@@ -44,8 +44,10 @@ pub fn decide_policy(
 ) -> Result<PolicyChange, Vec<PolicyProblem>> {
     let mut found = problems(policy);
     check_bursts_stay(org, policy, &mut found);
+    check_exceptions_few(org, policy, by.at, &mut found);
     let wanted = Wanted::new(org, policy, *rules, by.at, &mut found);
     let mut change = PolicyChange { warnings: warnings(policy, by.at), ..PolicyChange::default() };
+    bursts::warn_of_revoked(org, policy, by.at, &mut change.warnings);
     let undecided = PoolTerms::default();
     for pool in pools_of(org, policy) {
         let before = org.pools.get(pool).unwrap_or(&undecided);
@@ -77,6 +79,18 @@ fn check_bursts_stay(org: &Org, policy: &Policy, found: &mut Vec<PolicyProblem>)
             let message = format!("is or was one of pool {pool}, and cannot move; choose another name");
             found.push(PolicyProblem { place: format!("burst {}", burst.id), message });
         }
+    }
+}
+
+fn check_exceptions_few(org: &Org, policy: &Policy, now: Timestamp, found: &mut Vec<PolicyProblem>) {
+    let all = org.exceptions.values().chain(&policy.exceptions).filter(|exception| exception.end > now);
+    let open = all.map(|exception| &exception.id).collect::<BTreeSet<_>>().len();
+    if open > EXCEPTIONS_MAX {
+        let message = format!(
+            "{open} would not have ended, and {EXCEPTIONS_MAX} at most may be; leave out what is not needed, or make a \
+             rule of it"
+        );
+        found.push(PolicyProblem { place: "exceptions".to_owned(), message });
     }
 }
 

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::burst::{BurstRecord, GrantedBurst};
+use crate::burst::{BurstRecord, GrantedBurst, Verdict};
 use crate::ids::{PoolId, ServiceId};
 use crate::ledger::{Change, PoolTerms};
-use crate::org::Org;
+use crate::org::{Org, bursts};
 use crate::policy::{Exception, Policy, PolicyProblem, Pool, Rules, Terms, Waivers};
 use crate::time::Timestamp;
 
@@ -18,7 +18,7 @@ pub(super) struct Wanted<'a> {
 }
 
 impl<'a> Wanted<'a> {
-    /// Adds a problem for each allocation that exceeds the sandbox and may not.
+    /// Adds a problem for each allocation and each burst that exceeds the sandbox and may not.
     pub(super) fn new(
         org: &Org,
         policy: &'a Policy,
@@ -43,6 +43,7 @@ impl<'a> Wanted<'a> {
                 wanted.allocations.entry(&held.pool).or_default().insert(&service.id, terms);
             }
         }
+        bursts::check((org, policy), &waivers, rules, now, found);
         wanted
     }
 }
@@ -97,10 +98,13 @@ fn set(before: &PoolTerms, service: &ServiceId, terms: &Terms, now: Timestamp) -
         .then(|| Change::SetAllocation { service: service.clone(), terms: terms.clone() })
 }
 
-/// A burst that is over either way is no change.
+/// A burst that is over either way is no change, and one that was revoked stays so.
 fn grant(before: &PoolTerms, granted: &GrantedBurst, now: Timestamp) -> Option<Change> {
     let known = before.bursts().get(&granted.burst.id);
     let is_open = |record: &BurstRecord| record.phase(now).is_open();
+    if known.is_some_and(|record| matches!(record.verdict, Verdict::Revoked { .. })) {
+        return None;
+    }
     let matters = known.is_some_and(is_open) || is_open(&BurstRecord::granted(granted));
     let change = Change::GrantBurst(granted.clone());
     (matters && before.difference(&change).is_some()).then_some(change)

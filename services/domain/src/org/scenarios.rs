@@ -1,5 +1,7 @@
 //! What an organisation decides, as stories.
 
+mod bounds;
+mod bursts;
 mod generate;
 mod keys;
 mod policies;

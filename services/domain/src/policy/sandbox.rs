@@ -56,6 +56,11 @@ impl Waivers {
     pub(crate) fn until(&self, service: &ServiceId) -> Option<Timestamp> {
         self.0.get(service).copied()
     }
+
+    /// Whether a service may have more than the sandbox until an instant.
+    pub(crate) fn cover(&self, service: &Service, until: Timestamp) -> bool {
+        service.is_accountable() || self.until(&service.id).is_some_and(|end| end >= until)
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What is said about policies that are not sound, or that surprise.
 
-use super::sample::{NOW, budget, burst, exception, id, orphan, policy, pool, price, service, usd};
+use super::sample::{NOW, budget, burst, day, exception, id, orphan, policy, pool, price, service, usd};
 use super::*;
 use crate::amount::Money;
 use crate::budget::{BudgetKind, BudgetLimit};
@@ -238,6 +238,26 @@ fn a_request_that_its_allocation_cannot_carry_is_warned_of() {
              (1666): the guarantee is that deep, and takes as much of the pool's depth",
         ]
     );
+}
+
+#[test]
+fn a_hard_budget_in_money_that_leaves_a_model_free_is_warned_of() {
+    let with = |change: fn(&mut Policy)| {
+        surprises(|policy| {
+            policy.services[0].allocations[0].terms.budgets = vec![budget("monthly", 100)];
+            change(policy);
+        })
+    };
+    assert_eq!(with(|_| ()), [""; 0]);
+    let warning = "service chat, allocation in pool gpt, budget monthly: does not limit model gpt-4o, which has no \
+                   price now; state one, of 0 if it costs nothing";
+    assert_eq!(with(|policy| policy.prices.clear()), [warning]);
+    assert_eq!(with(|policy| policy.prices = vec![price(2, day(1))]), [warning], "nor is it priced yet");
+    let told = |policy: &mut Policy| {
+        policy.prices.clear();
+        policy.services[0].allocations[0].terms.budgets[0].kind = BudgetKind::Soft;
+    };
+    assert_eq!(with(told), [""; 0], "it limits nothing anyway");
 }
 
 #[test]

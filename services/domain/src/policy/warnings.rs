@@ -1,13 +1,14 @@
 //! What is not wrong with a policy and may still surprise.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::amount::TokensPerMinute;
+use crate::budget::{Budget, BudgetKind, BudgetLimit};
 use crate::calendar::Utc;
 use crate::ids::PoolId;
 use crate::ledger::GUARANTEE_WINDOW;
-use crate::policy::allocations::place_of_allocation;
+use crate::policy::allocations::{place_of_allocation, place_of_budget};
 use crate::policy::problems::Findings;
 use crate::policy::{Policy, PolicyProblem, Pool, Terms};
 use crate::time::Timestamp;
@@ -21,6 +22,7 @@ const GUARANTEED_PERCENT_MAX: u128 = 90;
 pub fn warnings(policy: &Policy, now: Timestamp) -> Vec<PolicyProblem> {
     let mut found = Findings::default();
     warn_of_requests(policy, &mut found);
+    warn_of_free_models(policy, now, &mut found);
     warn_of_full_pools(policy, &mut found);
     warn_of_bursts(policy, now, &mut found);
     warn_of_exceptions(policy, now, &mut found);
@@ -37,6 +39,36 @@ fn warn_of_requests(policy: &Policy, found: &mut Findings) {
             warn_of_depth(&held.terms, &place, found);
         }
     }
+}
+
+/// Warns of hard budgets in money that some model costs nothing of. It is no problem: a model may be free, and when its
+/// price ends is not decided with the budget.
+fn warn_of_free_models(policy: &Policy, now: Timestamp, found: &mut Findings) {
+    let priced = policy.prices.iter().filter(|price| price.valid_from <= now).map(|price| &price.model);
+    let priced: BTreeSet<_> = priced.collect();
+    let free = |pool: &Pool| -> Vec<String> {
+        let free = pool.models.iter().filter(|model| !priced.contains(&model.name));
+        free.map(|model| model.name.to_string()).collect()
+    };
+    let free: BTreeMap<&PoolId, Vec<String>> =
+        policy.pools.iter().map(|pool| (&pool.id, free(pool))).collect();
+    for service in &policy.services {
+        for held in &service.allocations {
+            let Some(models) = free.get(&held.pool).filter(|models| !models.is_empty()) else { continue };
+            let (plural, verb) = if models.len() == 1 { ("", "has") } else { ("s", "have") };
+            for budget in held.terms.budgets.iter().filter(|budget| is_hard_in_money(budget)) {
+                let message = format!(
+                    "does not limit model{plural} {}, which {verb} no price now; state one, of 0 if it costs nothing",
+                    models.join(", ")
+                );
+                found.add(place_of_budget(service, held, budget), message);
+            }
+        }
+    }
+}
+
+fn is_hard_in_money(budget: &Budget) -> bool {
+    budget.kind == BudgetKind::Hard && matches!(budget.limit, BudgetLimit::Money(..))
 }
 
 fn warn_of_long_answers(pool: &Pool, terms: &Terms, place: &str, found: &mut Findings) {

@@ -96,7 +96,7 @@ impl AdmissionService for Admission {
         request: Request<Streaming<wire::SessionRequest>>,
     ) -> Result<Response<Answers>, Status> {
         let caller = caller(&request)?;
-        let answers = session::answers(self.clone(), request.into_inner());
+        let answers = session::answers(self.clone(), caller.clone(), request.into_inner());
         Ok(Response::new(Box::pin(self.stay.limit(caller, answers))))
     }
 }

@@ -17,6 +17,7 @@ use tonic::transport::server::{TcpConnectInfo, TlsConnectInfo};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 use tower::{Layer, Service};
+use weir_domain::access::Action;
 use weir_runtime::trace::{TRACEPARENT, TraceContext};
 
 use crate::auth::guards::{CommandGuard, FailureGuard};
@@ -89,7 +90,7 @@ impl Parts {
         if !matches!(rule, Rule::Open) {
             let caller = self.identify(request)?;
             if guarded {
-                self.commands.count(&caller.principal().name).map_err(|wait| {
+                self.count(&caller, rule, peer(request)).map_err(|wait| {
                     exhausted("too many calls of governance by the same caller; ask less often", wait)
                 })?;
             }
@@ -103,10 +104,17 @@ impl Parts {
         Ok(())
     }
 
+    fn count(&self, caller: &Caller, rule: Rule, peer: Option<IpAddr>) -> Result<(), Duration> {
+        let name = &caller.principal().name;
+        match rule {
+            Rule::May(Action::WatchDirectory) => self.commands.count_node(name, peer),
+            _ => self.commands.count(name),
+        }
+    }
+
     fn identify<B>(&self, request: &Request<B>) -> Result<Caller, Status> {
         let tls = request.extensions().get::<TlsConnectInfo<TcpConnectInfo>>();
-        let tcp = tls.map(TlsConnectInfo::get_ref).or_else(|| request.extensions().get());
-        let peer = tcp.and_then(TcpConnectInfo::remote_addr).map(|address| address.ip());
+        let peer = peer(request);
         let certificates = tls.and_then(TlsConnectInfo::peer_certs);
         let certificate = certificates.as_deref().and_then(|chain| chain.first());
         let shown = Shown { peer, certificate, bearer: bearer(request.headers()) };
@@ -126,6 +134,13 @@ impl Parts {
         tracing::warn!(?peer, reason = %unknown, "call by somebody unknown");
         Status::unauthenticated(unknown.to_string())
     }
+}
+
+/// Where a call comes from.
+fn peer<B>(request: &Request<B>) -> Option<IpAddr> {
+    let tls = request.extensions().get::<TlsConnectInfo<TcpConnectInfo>>();
+    let tcp = tls.map(TlsConnectInfo::get_ref).or_else(|| request.extensions().get());
+    tcp.and_then(TcpConnectInfo::remote_addr).map(|address| address.ip())
 }
 
 /// Somebody may not do what they ask to do.

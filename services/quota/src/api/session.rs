@@ -28,6 +28,7 @@ use weir_proto::quota::v1::session_response::Response as Said;
 
 use super::admission::Admission;
 use super::input::invalid;
+use crate::auth::Caller;
 use crate::metrics::OpenSession;
 use accounts::Accounts;
 use answers::Pending;
@@ -42,6 +43,7 @@ const OPEN_WAIT_MAX: Duration = Duration::from_secs(10);
 /// One session.
 struct Session {
     admission: Admission,
+    caller: Caller,
     asked: Streaming<wire::SessionRequest>,
     limits: watch::Receiver<u64>,
     node: Option<NodeId>,
@@ -58,11 +60,13 @@ struct Session {
 /// The answers to what is asked in a session.
 pub(super) fn answers(
     admission: Admission,
+    caller: Caller,
     asked: Streaming<wire::SessionRequest>,
 ) -> impl Stream<Item = Result<wire::SessionResponse, Status>> + Send {
     let session = Session {
         limits: admission.pools.watch_limits(),
         admission,
+        caller,
         asked,
         node: None,
         accounts: Accounts::default(),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use weir_domain::access::{Action, Denied, Principal, Role};
+use weir_domain::authorship::in_the_name_of;
 use weir_domain::directory::KeyHash;
 use weir_domain::ids::{ServiceId, TeamId};
 use weir_domain::org::Org;
@@ -146,7 +147,7 @@ impl Caller {
         match &self.means {
             Means::AdminToken | Means::ThisMachine => Ok(given.to_owned()),
             _ if given.is_empty() || given == name => Ok(name.clone()),
-            _ if self.principal.role == Role::Admin => Ok(format!("{given} (by {name})")),
+            _ if self.principal.role == Role::Admin => Ok(in_the_name_of(given, name)),
             _ => {
                 let (name, role) = (name.clone(), self.principal.role.clone());
                 Err(AuthorRefused { name, role, author: given.to_owned() })

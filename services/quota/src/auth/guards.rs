@@ -1,6 +1,8 @@
 //! How often somebody may fail to say who they are, and how often somebody known may ask for governance.
 //!
-//! Admission is not guarded here: gateways ask as often as they are called.
+//! Admission is not guarded here: gateways ask as often as they are called. A gateway that watches the directory is counted
+//! by where it is, because many of them share one name: a fleet that starts at once is let in, and one that crashes again
+//! and again keeps no other out.
 
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
@@ -60,9 +62,16 @@ impl Default for CommandGuard {
 }
 
 impl CommandGuard {
-    /// Counts one. An error says after what time another one is taken.
-    pub(crate) fn count(&self, name: &String) -> Result<(), Duration> {
-        self.0.check(name)
+    /// Counts one of a person or a program. An error says after what time another one is taken.
+    pub(crate) fn count(&self, name: &str) -> Result<(), Duration> {
+        self.0.check(&name.to_owned())
+    }
+
+    /// Counts one of a gateway.
+    pub(crate) fn count_node(&self, name: &str, peer: Option<IpAddr>) -> Result<(), Duration> {
+        // A slash is in no name that people choose, and in no address.
+        let at = peer.map_or_else(String::new, |peer| place(peer).to_string());
+        self.0.check(&format!("{name}/{at}"))
     }
 }
 
@@ -147,8 +156,16 @@ mod tests {
     #[test]
     fn one_callers_commands_are_not_anothers() {
         let guard = CommandGuard::default();
-        let (ada, grace) = ("ada".to_owned(), "grace".to_owned());
-        assert_eq!((0..100).filter(|_| guard.count(&ada).is_ok()).count(), 60);
-        assert_eq!(guard.count(&grace), Ok(()));
+        assert_eq!((0..100).filter(|_| guard.count("ada").is_ok()).count(), 60);
+        assert_eq!(guard.count("grace"), Ok(()));
+    }
+
+    #[test]
+    fn a_gateway_that_starts_again_and_again_keeps_no_other_out() {
+        let guard = CommandGuard::default();
+        let crashing = |_: &i32| guard.count_node("node", Some(ip("10.0.0.1"))).is_ok();
+        assert_eq!((0..100).filter(crashing).count(), 60);
+        let fleet = (0..200).map(|last| Some(ip(&format!("10.0.1.{last}"))));
+        assert_eq!(fleet.filter(|peer| guard.count_node("node", *peer).is_ok()).count(), 200);
     }
 }

@@ -6,7 +6,8 @@ use weir_domain::directory::CallerKey;
 use weir_domain::ids::{AccessKeyId, CallerKeyId, ExceptionId, PoolId};
 use weir_domain::ledger::{Change, ChangeRefused};
 use weir_domain::org::{
-    AccessKeyRefused, Event, ExceptionRefused, KeyRefused, KeyRotation, Org, PolicyChange, decide_policy,
+    AccessKeyRefused, BurstRefused, Event, ExceptionRefused, KeyRefused, KeyRotation, Org, PolicyChange,
+    decide_policy,
 };
 use weir_domain::policy::{Exception, Policy, PolicyProblem, Rules, problems_of_burst};
 
@@ -42,6 +43,8 @@ pub(crate) enum Refused {
         /// Pools that were changed before this one refused.
         done: Vec<PoolId>,
     },
+    #[error(transparent)]
+    Burst(#[from] BurstRefused),
     #[error(transparent)]
     Exception(#[from] ExceptionRefused),
     #[error(transparent)]
@@ -87,7 +90,7 @@ impl Command {
     pub(super) fn decide(&self, org: &Org, rules: Rules, by: &Authorship) -> Result<PolicyChange, Refused> {
         match self {
             Self::Apply(policy) => decide_policy(org, policy, &rules, by).map_err(Refused::Unsound),
-            Self::Burst { pool, change } => change_burst(org, pool, change),
+            Self::Burst { pool, change } => change_burst(org, (pool, change), rules, by),
             Self::GrantException(exception) => Ok(org.grant_exception(exception, &rules, by)?),
             Self::EndException(id) => Ok(org.end_exception(id, &rules, by)?),
             Self::CreateKey(key) => Ok(only(org.create_key(key, by.clone())?)),
@@ -103,12 +106,16 @@ fn only(events: impl IntoIterator<Item = Event>) -> PolicyChange {
     PolicyChange { org: events.into_iter().collect(), ..PolicyChange::default() }
 }
 
-/// The pool weighs it. Here is checked what a pool does not know: whether it is one, and what bursts others have.
-fn change_burst(org: &Org, pool: &PoolId, change: &Change) -> Result<PolicyChange, Refused> {
+/// The pool weighs it. Here is checked what a pool does not know: whether it is one, what bursts others have, whether
+/// anybody answers for the service, and who decides on whose request.
+fn change_burst(
+    org: &Org,
+    (pool, change): (&PoolId, &Change),
+    rules: Rules,
+    by: &Authorship,
+) -> Result<PolicyChange, Refused> {
     let refuse = |refused| Err(Refused::Pool { pool: pool.clone(), refused, done: Vec::new() });
-    if org.terms(pool).is_none() {
-        return refuse(ChangeRefused::NoPool);
-    }
+    let Some(terms) = org.terms(pool) else { return refuse(ChangeRefused::NoPool) };
     if let Change::RequestBurst(burst) = change {
         let problems = problems_of_burst(burst);
         if !problems.is_empty() {
@@ -118,6 +125,7 @@ fn change_burst(org: &Org, pool: &PoolId, change: &Change) -> Result<PolicyChang
             return refuse(ChangeRefused::BurstNameTaken { burst: burst.id.clone() });
         }
     }
+    org.check_burst(terms, change, rules, by)?;
     let pools = [(pool.clone(), vec![change.clone()])].into();
     Ok(PolicyChange { pools, ..PolicyChange::default() })
 }

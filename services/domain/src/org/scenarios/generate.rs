@@ -33,8 +33,8 @@ pub(super) fn any_policy(now: Timestamp) -> impl Strategy<Value = Policy> {
         let waivers = vec((1..40_u64, any::<bool>()), SERVICES.len());
         (Just(pools), services, vec(any_grant(now), 0..4), waivers, vec(any_price(), 0..4)).prop_map(
             move |(pools, services, grants, waivers, prices)| {
-                let exceptions = exceptions(&services, &waivers, now);
                 let bursts = bursts(&services, grants);
+                let exceptions = exceptions(&services, &bursts, &waivers, now);
                 let teams = ["t1", "t2"].map(|name| Team {
                     id: id(name),
                     title: name.into(),
@@ -204,14 +204,25 @@ fn bursts(services: &[Service], grants: Vec<(prop::sample::Index, GrantedBurst)>
     given.collect()
 }
 
-/// An exception for each service that needs one, and for some that do not.
-fn exceptions(services: &[Service], waivers: &[(u64, bool)], now: Timestamp) -> Vec<Exception> {
+/// An exception for each service that needs one, until its last burst ends at least, and for some that do not.
+fn exceptions(
+    services: &[Service],
+    bursts: &[GrantedBurst],
+    waivers: &[(u64, bool)],
+    now: Timestamp,
+) -> Vec<Exception> {
+    let last_burst = |service: &Service| {
+        let own = bursts.iter().map(|granted| &granted.burst).filter(|burst| burst.service == service.id);
+        own.map(|burst| burst.window.end()).max()
+    };
     let needs = |service: &Service| {
-        !service.is_accountable() && service.allocations.iter().any(|held| held.terms.exceeds_sandbox(&RULES))
+        let more = service.allocations.iter().any(|held| held.terms.exceeds_sandbox(&RULES));
+        !service.is_accountable() && (more || last_burst(service).is_some())
     };
     let of = |(service, (days, any)): (&Service, &(u64, bool))| {
         let name = service.id.as_str();
         let end = now.plus(std::time::Duration::from_hours(24 * days));
+        let end = last_burst(service).map_or(end, |last| last.max(end));
         let granted = Exception { end, ..exception(&format!("exception-{name}"), name, 0) };
         match (needs(service), *any) {
             (true, _) => Some(granted),

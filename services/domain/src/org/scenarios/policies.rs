@@ -3,7 +3,6 @@
 use super::*;
 use crate::amount::{RequestsPerMinute, Tokens};
 use crate::burst::Approval;
-use crate::ledger::Change;
 use crate::policy::sample::{budget, burst, day, exception, id, policy, pool, price, rate, service};
 use crate::policy::{FailureMode, Policy, Priority, Service, Team, Thresholds};
 use crate::price::Price;
@@ -161,20 +160,6 @@ fn a_burst_that_is_over_may_stay_in_the_files() {
     let mut org = Org::default();
     apply_at(&mut org, &policy(), day(1));
     assert_eq!(org.bursts().count(), 0, "nothing comes of it");
-}
-
-#[test]
-fn a_policy_grants_a_burst_again_that_was_revoked() {
-    let mut org = organised(&policy());
-    let revoke = PolicyChange {
-        pools: [(id("gpt"), vec![Change::RevokeBurst { burst: id("launch") }])].into(),
-        ..PolicyChange::default()
-    };
-    make(&mut org, &revoke, NOW);
-    assert_eq!(org.policy(NOW).bursts, []);
-    let lines = apply(&mut org, &policy()).lines;
-    assert!(lines[0].starts_with("burst launch: granted, was revoked; service chat, pool gpt,"), "{lines:?}");
-    assert_eq!(org.policy(NOW), policy());
 }
 
 #[test]

@@ -6,7 +6,7 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, PreconditionViolation, StatusExt};
 use weir_domain::ids::PoolId;
 use weir_domain::ledger::ChangeRefused;
-use weir_domain::org::{AccessKeyRefused, ExceptionRefused, KeyRefused};
+use weir_domain::org::{AccessKeyRefused, BurstRefused, ExceptionRefused, KeyRefused};
 
 use crate::api::input::{invalid, invalid_policy};
 use crate::org_writer::Refused;
@@ -19,6 +19,8 @@ pub(super) fn refused(reason: &Refused) -> Status {
         Refused::Unsound(problems) => invalid_policy(problems),
         Refused::Version { expected, found } => aborted(reason, *expected, *found),
         Refused::Pool { pool, refused, .. } => by_pool(reason, pool, refused),
+        Refused::Burst(BurstRefused::Sandbox { .. }) => Status::failed_precondition(reason.to_string()),
+        Refused::Burst(BurstRefused::OwnRequest { .. }) => Status::permission_denied(reason.to_string()),
         Refused::Exception(refused) => exception(refused),
         Refused::Key(refused) => key(refused),
         Refused::AccessKey(refused) => access_key(refused),
@@ -31,6 +33,9 @@ fn by_pool(reason: &Refused, pool: &PoolId, refused: &ChangeRefused) -> Status {
         ChangeRefused::NoPool | ChangeRefused::NoBurst { .. } => Status::not_found(reason.to_string()),
         ChangeRefused::BurstNameTaken { .. } => Status::already_exists(reason.to_string()),
         ChangeRefused::DoesNotFit(_) => does_not_fit(&reason.to_string(), pool),
+        ChangeRefused::TooManyBursts { .. } | ChangeRefused::BurstsFull { .. } => {
+            Status::resource_exhausted(reason.to_string())
+        }
         ChangeRefused::BurstWithoutAllocation
         | ChangeRefused::BurstPhase { .. }
         | ChangeRefused::NotLater { .. } => Status::failed_precondition(reason.to_string()),
@@ -43,6 +48,7 @@ fn exception(refused: &ExceptionRefused) -> Status {
         ExceptionRefused::NoService { .. } => invalid("exception.service", refused),
         ExceptionRefused::EndPast { .. } => invalid("exception.end", refused),
         ExceptionRefused::NameTaken { .. } => Status::already_exists(refused.to_string()),
+        ExceptionRefused::TooMany { .. } => Status::resource_exhausted(refused.to_string()),
         ExceptionRefused::NoException { .. } => Status::not_found(refused.to_string()),
         ExceptionRefused::DoesNotFit { pool, .. } => does_not_fit(&refused.to_string(), pool),
     }
@@ -55,6 +61,7 @@ fn key(refused: &KeyRefused) -> Status {
         KeyRefused::NoService { .. } => invalid("key.service", refused),
         KeyRefused::NoModel { .. } => invalid("key.models", refused),
         KeyRefused::ExpiryPast { .. } | KeyRefused::ExpiresBefore { .. } => invalid("key.expires", refused),
+        KeyRefused::TooMany { .. } => Status::resource_exhausted(refused.to_string()),
         KeyRefused::NoKey { .. } => Status::not_found(refused.to_string()),
     }
 }
@@ -65,6 +72,7 @@ fn access_key(refused: &AccessKeyRefused) -> Status {
         AccessKeyRefused::SecretTaken { .. } => invalid("key.sha256", refused),
         AccessKeyRefused::NoTeam { .. } => invalid("key.team", refused),
         AccessKeyRefused::ExpiryPast { .. } => invalid("key.expires", refused),
+        AccessKeyRefused::TooMany { .. } => Status::resource_exhausted(refused.to_string()),
         AccessKeyRefused::NoKey { .. } => Status::not_found(refused.to_string()),
     }
 }

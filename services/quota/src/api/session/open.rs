@@ -24,6 +24,7 @@ impl Session {
             return Err(invalid("open", "is missing; it must be the first message of a session"));
         };
         let node: NodeId = parsed(&open.node, "open.node")?;
+        let node = self.caller.holds_as(node).map_err(|refused| invalid("open.node", refused))?;
         self.accounts.add(&open.accounts, &self.admission.pools)?;
         let alive = self.declare(&open.outstanding).await?;
         tracing::info!(%node, accounts = open.accounts.len(), outstanding = open.outstanding.len(), alive, "session opened");
