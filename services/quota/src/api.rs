@@ -2,6 +2,7 @@
 
 mod admission;
 mod auth;
+pub(crate) mod envoy;
 mod governance;
 mod headroom;
 mod input;
@@ -15,6 +16,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::server::{Server, ServerTlsConfig, TcpIncoming};
 use weir_proto::FILE_DESCRIPTOR_SET;
+use weir_proto::envoy::service::ratelimit::v3::rate_limit_service_server::RateLimitServiceServer;
 use weir_proto::governance::v1::governance_service_server::GovernanceServiceServer;
 use weir_proto::quota::v1::admission_service_server::AdmissionServiceServer;
 use weir_runtime::clock::Clock;
@@ -25,6 +27,8 @@ use crate::pool::Pools;
 use crate::simulate::Simulator;
 use admission::Admission;
 use auth::{Gate, Stay};
+use envoy::RateLimit;
+use envoy::settings::Envoy;
 use governance::Governance;
 
 /// How long a connection may be silent before its peer is asked whether it is there, and how long it may take to say so:
@@ -42,6 +46,7 @@ pub(crate) struct Parts {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) authenticator: Arc<Authenticator>,
     pub(crate) tls: Option<ServerTlsConfig>,
+    pub(crate) envoy: Envoy,
     pub(crate) simulator: Simulator,
 }
 
@@ -51,8 +56,9 @@ pub(crate) async fn serve(
     listener: TcpListener,
     shutdown: CancellationToken,
 ) -> Result<(), String> {
-    let Parts { pools, org, clock, authenticator, tls, simulator } = parts;
+    let Parts { pools, org, clock, authenticator, tls, envoy, simulator } = parts;
     let stay = Stay::new(Arc::clone(&authenticator), org.directory());
+    let rate_limit = RateLimit::new(Arc::clone(&pools), org.prices(), Arc::clone(&clock), envoy);
     let admission = Admission {
         pools,
         prices: org.prices(),
@@ -66,6 +72,7 @@ pub(crate) async fn serve(
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_serving::<AdmissionServiceServer<Admission>>().await;
     reporter.set_serving::<GovernanceServiceServer<Governance>>().await;
+    reporter.set_serving::<RateLimitServiceServer<RateLimit>>().await;
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
@@ -76,6 +83,7 @@ pub(crate) async fn serve(
         .add_service(health)
         .add_service(AdmissionServiceServer::new(admission))
         .add_service(GovernanceServiceServer::new(governance).max_decoding_message_size(POLICY_BYTES_MAX))
+        .add_service(RateLimitServiceServer::new(rate_limit))
         .add_service(reflection)
         .serve_with_incoming_shutdown(
             TcpIncoming::from(listener).with_nodelay(Some(true)),

@@ -31,6 +31,7 @@ const SNAPSHOTS: &str = "weir_quota_snapshots_total";
 const SESSIONS: &str = "weir_quota_sessions";
 const VIOLATIONS: &str = "weir_quota_invariant_violations_total";
 const AUTH_FAILURES: &str = "weir_quota_auth_failures_total";
+const ENVOY: &str = "weir_quota_envoy_descriptors_total";
 
 /// Describes every metric. Called once, when the service starts.
 pub(crate) fn describe() {
@@ -53,6 +54,10 @@ fn describe_admission() {
         "Requests that passed in shadow mode only, by the limit that would have bound"
     );
     describe_gauge!(SESSIONS, "Sessions that are open");
+    describe_counter!(
+        ENVOY,
+        "Descriptors of Envoy filters by what was asked (admit, check, report, nothing) and outcome: ok, over_limit, unknown, or shadowed (let pass in spite of a refusal)"
+    );
     describe_counter!(AUTH_FAILURES, "Calls without the right token");
 }
 
@@ -90,6 +95,10 @@ fn describe_machinery() {
 pub(crate) fn decided_without_pool() {
     counter!(DECISIONS, "pool" => "", "service" => "", "outcome" => "refused", "limit" => "no_allocation")
         .increment(1);
+}
+
+pub(crate) fn envoy_answered(asked: &'static str, outcome: &'static str) {
+    counter!(ENVOY, "asked" => asked, "outcome" => outcome).increment(1);
 }
 
 pub(crate) fn append_failed(key: &str) {

@@ -13,7 +13,7 @@ use weir_runtime::trace::TraceContext;
 use crate::no_decision::NoDecision;
 
 /// More than any upstream serves for one call; what is beyond is a caller's mistake, and would be a debt for years.
-const TOKENS_MAX: u64 = 1 << 40;
+pub(super) const TOKENS_MAX: u64 = 1 << 40;
 /// When a caller may ask again after no decision was made.
 pub(super) const RETRY: std::time::Duration = std::time::Duration::from_secs(1);
 

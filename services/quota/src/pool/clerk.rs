@@ -1,5 +1,6 @@
 //! Answers at a pool's desk, and counts what it answers.
 
+use weir_domain::amount::Tokens;
 use weir_domain::authorship::Authorship;
 use weir_domain::bucket::Segment;
 use weir_domain::desk::{Answer, Decision, Desk, Headroom, Mark, Release, Reserve, Standing};
@@ -68,6 +69,41 @@ impl Clerk {
         let answer = self.desk.settle(settle);
         self.counts.settled(answer.what);
         answer
+    }
+
+    /// Settles what no usage event will tell of. Whether it was charged now.
+    pub(crate) fn settle_unmetered(&mut self, settle: &Settle) -> Answer<bool> {
+        let answer = self.desk.settle_unmetered(settle);
+        self.counts.settled(answer.what);
+        answer
+    }
+
+    /// Charges what was used without a hold, and no usage event will tell of: from what the service could be admitted with
+    /// now, as if it had asked; the rest is debt, by a hold that nobody was given. Whether it was charged; none if the
+    /// service has no allocation.
+    pub(crate) fn report(
+        &mut self,
+        used: &Reserve,
+        hold_of_nothing: impl FnOnce() -> HoldId,
+    ) -> Answer<Option<bool>> {
+        let service = &used.service;
+        let Some(covered) = self.desk.standing(service).map(|standing| self.at_once(service, &standing))
+        else {
+            return self.desk.answer(None);
+        };
+        let need = Quantity { tokens: used.need.tokens.min(covered), money: used.need.money };
+        let held = self.desk.reserve(&Reserve { need, ..used.clone() }).what;
+        let hold = held.map_or_else(|_| hold_of_nothing(), |admitted| admitted.hold);
+        let settle = Settle { hold, service: service.clone(), used: used.need };
+        let Answer { what: charged, after } = self.settle_unmetered(&settle);
+        Answer { what: Some(charged), after }
+    }
+
+    /// How much of what a service has now one request may take.
+    fn at_once(&self, service: &ServiceId, standing: &Standing) -> Tokens {
+        let ledger = self.desk.ledger();
+        let terms = ledger.place(service).and_then(|place| ledger.account_at(place).terms());
+        terms.map_or(Tokens::ZERO, |terms| standing.available.min(terms.request_max))
     }
 
     /// Gives a hold back. Whether there was one.
