@@ -2,21 +2,49 @@
 
 use crate::amount::{Money, RequestsPerMinute, Tokens, TokensPerMinute};
 use crate::bucket::{Bucket, Level, Plan};
+use crate::desk::holds::HOLDS_PER_ALLOCATION_MAX;
 use crate::desk::in_hand::InHand;
 use crate::ids::SliceId;
 use crate::ledger::{GUARANTEE_WINDOW, Quantity};
+use crate::policy::{Enforcement, Terms};
 use crate::time::Timestamp;
 
 /// One allocation at the desk.
 #[derive(Debug, Clone)]
 pub(super) struct Hand {
     pub(super) current: Option<InHand>,
-    pub(super) next: Option<InHand>,
-    in_flight: u32,
-    requests: Option<Requests>,
     demand: Demand,
+    /// What of the terms every request is held against; none without an allocation.
+    limits: Option<Limits>,
+    /// How many holds are under way, as far as this desk knows: after a crash it begins with none, and counts those from
+    /// before only as nodes declare them ([`crate::desk::Desk::redeclare`]). So for as long as that takes, a limit on
+    /// requests under way lets through as many as there were; what they hold is counted all the same.
+    in_flight: u32,
+    requests: Option<Box<Requests>>,
+    pub(super) next: Option<InHand>,
+    /// A slice that no limit of the allocation has room for, of which shadow mode hands out what would be refused.
+    pub(super) unenforced: Option<InHand>,
     /// Requests that passed in shadow mode only, by limit, and what they asked; not told yet.
     pub(super) shadowed: Vec<(&'static str, u64, Tokens)>,
+}
+
+/// The terms that the desk itself looks after.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Limits {
+    pub(super) request_max: Tokens,
+    /// Stated, or else what every allocation is bound by.
+    pub(super) in_flight_max: u32,
+    pub(super) is_enforced: bool,
+}
+
+impl Limits {
+    fn of(terms: &Terms) -> Self {
+        let in_flight_max = terms
+            .in_flight_max
+            .map_or(HOLDS_PER_ALLOCATION_MAX, |stated| stated.min(HOLDS_PER_ALLOCATION_MAX));
+        let is_enforced = terms.enforcement == Enforcement::Enforced;
+        Self { request_max: terms.request_max, in_flight_max, is_enforced }
+    }
 }
 
 /// A bucket in which a token is a request.
@@ -44,16 +72,27 @@ impl Hand {
     pub(super) fn new() -> Self {
         Self {
             current: None,
-            next: None,
+            demand: Demand::default(),
+            limits: None,
             in_flight: 0,
             requests: None,
-            demand: Demand::default(),
+            next: None,
+            unenforced: None,
             shadowed: Vec::new(),
         }
     }
 
-    /// Takes a limit on requests; one that is the same keeps what was used of it.
-    pub(super) fn limit(&mut self, limit: Option<RequestsPerMinute>, now: Timestamp, full: bool) {
+    /// Takes terms. A limit on requests that is the same keeps what was used of it.
+    pub(super) fn entitle(&mut self, terms: Option<&Terms>, now: Timestamp, full: bool) {
+        self.limits = terms.map(Limits::of);
+        self.limit(terms.and_then(|terms| terms.requests), now, full);
+    }
+
+    pub(super) const fn limits(&self) -> Option<Limits> {
+        self.limits
+    }
+
+    fn limit(&mut self, limit: Option<RequestsPerMinute>, now: Timestamp, full: bool) {
         let before = self.requests.as_ref();
         if before.map(|requests| requests.limit) == limit {
             return;
@@ -64,7 +103,7 @@ impl Hand {
             if let Some(left) = left {
                 requests.bucket = Bucket::new(left.min(requests.plan.at(now).depth), now);
             }
-            requests
+            Box::new(requests)
         });
     }
 
@@ -119,7 +158,14 @@ impl Hand {
 
     /// The slice of this id, if it is in hand.
     pub(super) fn find(&mut self, slice: SliceId) -> Option<&mut InHand> {
-        [&mut self.current, &mut self.next].into_iter().flatten().find(|held| held.slice == slice)
+        let held = [&mut self.current, &mut self.next, &mut self.unenforced];
+        held.into_iter().flatten().find(|held| held.slice == slice)
+    }
+
+    /// How many holds were handed out of a slice that is in hand.
+    pub(super) fn handed_out(&self, slice: SliceId) -> Option<u32> {
+        let mut held = [&self.current, &self.next, &self.unenforced].into_iter().flatten();
+        held.find(|held| held.slice == slice).map(InHand::handed_out)
     }
 
     /// Notes a request that passes in shadow mode only.

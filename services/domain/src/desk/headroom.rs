@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::amount::{Tokens, TokensPerMinute};
 use crate::bucket::Level;
-use crate::budget::{Budget, BudgetState};
+use crate::budget::{Budget, BudgetKind, BudgetState};
 use crate::burst::{BurstRecord, Phase};
 use crate::calendar::Utc;
 use crate::desk::Desk;
@@ -185,8 +185,8 @@ impl Desk {
     /// What would be said to a request. What is in hand would go back first, so it counts as if it were not drawn.
     fn prospect(&self, place: Place, service: &ServiceId, asked: Quantity) -> Result<(), Refusal> {
         let free = self.hands[place.index()].free();
-        let terms = self.ledger.account_at(place).terms().ok_or(Refusal::NoAllocation)?;
-        if let Some(refusal) = self.bound_here(place, terms, asked) {
+        let limits = self.hands[place.index()].limits().ok_or(Refusal::NoAllocation)?;
+        if let Some(refusal) = self.bound_here(place, limits, asked) {
             return Err(refusal);
         }
         let beyond = Quantity { tokens: asked.tokens.saturating_sub(free), money: asked.money };
@@ -220,9 +220,8 @@ impl Desk {
 
 /// As it would be if its period were opened now.
 fn budget_standing(state: &BudgetState, account: &Account, now: Timestamp) -> BudgetStanding {
-    let fresh = state.opens(now);
-    let used = if fresh.is_some() { state.part(account.drawn()) } else { state.used(account.drawn()) };
-    BudgetStanding { budget: state.budget.clone(), used, period: fresh.or(state.period) }
+    let (used, period) = (state.used_at(now, account.drawn()), state.opens(now).or(state.period));
+    BudgetStanding { budget: state.budget.clone(), used, period }
 }
 
 impl Headroom {
@@ -267,11 +266,6 @@ impl Headroom {
 impl BudgetStanding {
     /// Whether nothing of a hard budget is left.
     pub fn is_used_up(&self) -> bool {
-        use crate::budget::{BudgetKind, BudgetLimit};
-        let limit = match self.budget.limit {
-            BudgetLimit::Tokens(tokens) => tokens.get(),
-            BudgetLimit::Money(money, _) => money.get(),
-        };
-        self.budget.kind == BudgetKind::Hard && self.used >= limit
+        self.budget.kind == BudgetKind::Hard && self.used >= self.budget.limit.amount()
     }
 }

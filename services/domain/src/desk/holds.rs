@@ -4,6 +4,7 @@
 //! taken, and it is charged when it is settled, however late.
 
 use std::collections::VecDeque;
+use std::collections::hash_map::Entry;
 use std::time::Duration;
 
 use crate::amount::Money;
@@ -15,6 +16,9 @@ use crate::time::Timestamp;
 /// How many holds a pool may have under way: 1,000,000 are below 200 MB; a pool that serves 1,000 requests a second for a
 /// minute each has 60,000.
 pub const HOLDS_MAX: usize = 1_000_000;
+/// How many of them one allocation may have, whatever its terms say: one that is out of hand leaves nine tenths to others. As
+/// many as 1,600 requests a second of a minute each.
+pub const HOLDS_PER_ALLOCATION_MAX: u32 = 100_000;
 /// How many holds that have ended may still stand in the queue of those that expire, before it is gone through.
 const ENDED_MAX: usize = 65_536;
 /// How long a hold counts as under way after it was placed or extended.
@@ -46,11 +50,14 @@ impl Holds {
 
     /// False if it was under way already, or there is no room.
     pub(super) fn begin(&mut self, hold: HoldId, place: Place, money: Money, now: Timestamp) -> bool {
-        if self.live.len() >= HOLDS_MAX || self.live.contains_key(&hold) {
+        let until = now.plus(HOLD_LIFETIME);
+        if self.live.len() >= HOLDS_MAX {
             return false;
         }
-        let until = now.plus(HOLD_LIFETIME);
-        self.live.insert(hold, Live { place, money, until });
+        match self.live.entry(hold) {
+            Entry::Occupied(_) => return false,
+            Entry::Vacant(vacant) => vacant.insert(Live { place, money, until }),
+        };
         if self.to_expire.len() > 2 * self.live.len() + ENDED_MAX {
             self.to_expire.retain(|(_, hold)| self.live.contains_key(hold));
         }

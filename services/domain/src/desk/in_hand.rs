@@ -25,20 +25,23 @@ pub(super) struct InHand {
     pub(super) used: Timestamp,
     /// Its draw is recorded with this, and so is all that is free.
     after: Mark,
-    /// The limit that would have refused it, were the allocation not in shadow mode.
-    pub(super) shadowed: Option<&'static str>,
 }
 
 impl InHand {
     /// A slice of which nothing was handed out, drawn now.
     pub(super) fn new(slice: SliceId, free: Quantity, now: Timestamp, after: Mark) -> Self {
         let left = [(Mark::default(), Quantity::ZERO); 2];
-        Self { slice, free, left, size: free.tokens, holds: 0, used: now, after, shadowed: None }
+        Self { slice, free, left, size: free.tokens, holds: 0, used: now, after }
     }
 
     /// All that was not handed out, or has come back.
     pub(super) fn whole(&self) -> Quantity {
         self.left.iter().fold(self.free, |sum, (_, left)| sum.plus(*left))
+    }
+
+    /// How many holds were handed out of it.
+    pub(super) const fn handed_out(&self) -> u32 {
+        self.holds
     }
 
     /// Whether it suffices, as soon as all that it rests on is recorded.

@@ -3,19 +3,23 @@
 //! A reservation is remembered while its id is young enough to be accepted. Where more come than are remembered, ids get too
 //! old sooner: whoever asks with one is told to mint another.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::amount::Tokens;
+use crate::desk::minted::{Minted, Stretch, stretch_of};
 use crate::ids::{HoldId, ReservationId};
 use crate::ledger::levels::Place;
-use crate::table::Table;
 use crate::time::Timestamp;
 
 /// How far from now an id may have been minted: longer than a caller repeats a call, and than clocks differ.
 pub const RESERVATION_WINDOW: Duration = Duration::from_mins(15);
-/// How many are remembered: a quarter of an hour of 1,100 a second, in some 100 MB.
+/// How many are remembered: a quarter of an hour of 1,100 a second, in some 150 MB.
 pub const RESERVATIONS_MAX: usize = 1_000_000;
+/// How many of them may come from clocks that are ahead. They have room of their own, since they would be the last to be
+/// forgotten.
+const AHEAD_MAX: usize = RESERVATIONS_MAX / 8;
+/// How far ahead a clock is in time all the same.
+const IN_TIME: Duration = Duration::from_secs(1);
 
 /// What is known of a reservation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,29 +34,28 @@ pub(super) enum Known {
     Unseen,
 }
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Reservations {
-    known: Table<ReservationId, Option<(HoldId, Place)>>,
-    /// In order of arrival.
-    to_forget: VecDeque<(Timestamp, ReservationId)>,
-    /// Ids minted before this may have been forgotten.
-    horizon: Timestamp,
+    in_time: Minted,
+    ahead: Minted,
 }
 
-/// When it was minted, by its caller's clock.
-fn minted(reservation: ReservationId) -> Timestamp {
-    Timestamp::from_millis(i64::try_from(reservation.minted_at_ms()).unwrap_or(i64::MAX))
+impl Default for Reservations {
+    fn default() -> Self {
+        Self { in_time: Minted::new(RESERVATIONS_MAX), ahead: Minted::new(AHEAD_MAX) }
+    }
 }
 
 impl Reservations {
     pub(super) fn known(&self, reservation: ReservationId, now: Timestamp) -> Known {
-        match self.known.get(&reservation) {
-            Some(Some((hold, place))) => Known::Held { hold: *hold, place: *place },
+        match self.in_time.get(reservation).or_else(|| self.ahead.get(reservation)) {
+            Some(Some((hold, place))) => Known::Held { hold, place },
             Some(None) => Known::UsedUp,
             None => {
-                let minted = minted(reservation);
-                let young = minted.plus(RESERVATION_WINDOW) > now && minted > self.horizon;
-                if young && minted <= now.plus(RESERVATION_WINDOW) { Known::Unseen } else { Known::Stale }
+                let minted = minted_at(reservation);
+                let young = minted.plus(RESERVATION_WINDOW) > now && minted <= now.plus(RESERVATION_WINDOW);
+                let remembered = if in_time(reservation, now) { &self.in_time } else { &self.ahead };
+                if young && remembered.has_room_for(reservation) { Known::Unseen } else { Known::Stale }
             }
         }
     }
@@ -71,7 +74,9 @@ impl Reservations {
     pub(super) fn use_up(&mut self, reservation: ReservationId, now: Timestamp) -> Option<HoldId> {
         match self.known(reservation, now) {
             Known::Held { hold, .. } => {
-                self.known.insert(reservation, None);
+                let is_in_time = self.in_time.get(reservation).is_some();
+                let remembered = if is_in_time { &mut self.in_time } else { &mut self.ahead };
+                remembered.insert(reservation, None);
                 Some(hold)
             }
             Known::UsedUp | Known::Stale => None,
@@ -82,26 +87,33 @@ impl Reservations {
         }
     }
 
-    fn add(&mut self, reservation: ReservationId, what: Option<(HoldId, Place)>, now: Timestamp) {
-        self.forget(now);
-        if self.known.insert(reservation, what).is_none() {
-            let until = now.max(minted(reservation)).plus(RESERVATION_WINDOW);
-            self.to_forget.push_back((until, reservation));
-        }
+    /// Forgets what is too old, and makes room for what comes until the next tick: what is remembered then costs no
+    /// allocation unless twice as many come as before.
+    pub(super) fn tick(&mut self, now: Timestamp) {
+        self.in_time.forget_before(oldest(now));
+        self.ahead.forget_before(oldest(now));
+        self.in_time.make_room(stretch_of(now.plus(IN_TIME)));
     }
 
-    fn forget(&mut self, now: Timestamp) {
-        while let Some((until, oldest)) = self.to_forget.front().copied() {
-            if until > now && self.known.len() < RESERVATIONS_MAX {
-                return;
-            }
-            self.to_forget.pop_front();
-            self.known.remove(&oldest);
-            // An id from a clock that is ahead must not make everybody else's too old.
-            let arrived = until.minus(RESERVATION_WINDOW).min(now);
-            self.horizon = self.horizon.max(minted(oldest).min(arrived));
-        }
+    fn add(&mut self, reservation: ReservationId, what: Option<(HoldId, Place)>, now: Timestamp) {
+        let remembered = if in_time(reservation, now) { &mut self.in_time } else { &mut self.ahead };
+        remembered.forget_before(oldest(now));
+        remembered.insert(reservation, what);
     }
+}
+
+/// The first stretch that may have ids young enough to be accepted.
+fn oldest(now: Timestamp) -> Stretch {
+    stretch_of(now.minus(RESERVATION_WINDOW))
+}
+
+/// When it was minted, by its caller's clock.
+fn minted_at(reservation: ReservationId) -> Timestamp {
+    Timestamp::from_millis(i64::try_from(reservation.minted_at_ms()).unwrap_or(i64::MAX))
+}
+
+fn in_time(reservation: ReservationId, now: Timestamp) -> bool {
+    minted_at(reservation) <= now.plus(IN_TIME)
 }
 
 /// What a hold of so many tokens is compared with when its reservation comes again.

@@ -1,13 +1,13 @@
 //! How a reservation is answered: from what is in hand, or else from a slice that is drawn for it.
 
 use crate::amount::Tokens;
-use crate::desk::holds::HOLDS_MAX;
+use crate::desk::hand::Limits;
+use crate::desk::holds::{HOLDS_MAX, HOLDS_PER_ALLOCATION_MAX};
 use crate::desk::in_hand::InHand;
 use crate::desk::reservations::{self, Known};
 use crate::desk::{Admitted, Answer, Decision, Desk, Reserve};
 use crate::ledger::levels::Place;
 use crate::ledger::{Quantity, Refusal, Retry};
-use crate::policy::{Enforcement, Terms};
 
 impl Desk {
     /// Answers a reservation.
@@ -35,36 +35,32 @@ impl Desk {
     }
 
     fn admit(&mut self, ask: &Reserve) -> Answer<Decision> {
-        let account = self.ledger.place(&ask.service).map(|place| (place, self.ledger.account_at(place)));
-        let Some((place, terms)) = account.and_then(|(place, account)| Some((place, account.terms()?)))
-        else {
-            return self.answer(Err(Refusal::NoAllocation));
-        };
-        let enforced = terms.enforcement == Enforcement::Enforced;
-        let bound = self.bound_here(place, terms, ask.need);
-        if let Some(refusal) = bound.as_ref().filter(|refusal| enforced || is_physical(refusal)) {
+        let entitled = self.ledger.place(&ask.service);
+        let entitled = entitled.and_then(|place| Some((place, self.hands[place.index()].limits()?)));
+        let Some((place, limits)) = entitled else { return self.answer(Err(Refusal::NoAllocation)) };
+        let bound = self.bound_here(place, limits, ask.need);
+        if let Some(refusal) = bound.as_ref().filter(|refusal| limits.is_enforced || is_physical(refusal)) {
             let refusal = self.with_retry(place, ask, refusal.clone());
             return self.answer(Err(refusal));
         }
-        if !self.in_hand_covers(place, ask.need)
-            && let Err(refusal) = self.draw_for(place, ask)
-        {
-            return self.answer(Err(refusal));
+        let covered = self.in_hand_covers(place, ask.need);
+        match if covered { Ok(None) } else { self.draw_for(place, ask) } {
+            Ok(unenforced) => self.hand_out(place, ask, bound.map(|refusal| refusal.limit()), unenforced),
+            Err(refusal) => self.answer(Err(refusal)),
         }
-        self.hand_out(place, ask, bound.map(|refusal| refusal.limit()))
     }
 
     /// The limit that binds before any tokens are looked at, if one does.
-    pub(super) fn bound_here(&self, place: Place, terms: &Terms, need: Quantity) -> Option<Refusal> {
+    pub(super) fn bound_here(&self, place: Place, limits: Limits, need: Quantity) -> Option<Refusal> {
         let (hand, now) = (&self.hands[place.index()], self.ledger.at());
         if self.holds.len() >= HOLDS_MAX {
             return Some(Refusal::HoldsFull { outstanding: self.holds.len() });
         }
-        if need.tokens > terms.request_max {
-            let (asked, request_max) = (need.tokens, terms.request_max);
-            return Some(Refusal::RequestTooLarge { asked, request_max });
+        let Limits { request_max, in_flight_max: max, .. } = limits;
+        if need.tokens > request_max {
+            return Some(Refusal::RequestTooLarge { asked: need.tokens, request_max });
         }
-        if let Some(max) = terms.in_flight_max.filter(|max| hand.in_flight() >= *max) {
+        if hand.in_flight() >= max {
             return Some(Refusal::InFlight { max });
         }
         let (limit, first) = hand.requests_used(now)?;
@@ -81,14 +77,19 @@ impl Desk {
         Refusal::RequestsUsed { limit, retry: at.map(|at| Retry::at(at, self.ledger.at())) }
     }
 
-    fn hand_out(&mut self, place: Place, ask: &Reserve, bound: Option<&'static str>) -> Answer<Decision> {
+    /// Hands out of the slice at hand, or of the one that is not enforced, where a limit is named for it.
+    fn hand_out(
+        &mut self,
+        place: Place,
+        ask: &Reserve,
+        bound: Option<&'static str>,
+        unenforced: Option<&'static str>,
+    ) -> Answer<Decision> {
         let (now, recorded) = (self.ledger.at(), self.recorded);
         let hand = &mut self.hands[place.index()];
-        let handed = hand.current.as_mut().and_then(|slice| {
-            let (hold, after) = slice.hand_out(ask.need, now, recorded)?;
-            Some((hold, after, slice.shadowed))
-        });
-        let Some((hold, after, unenforced)) = handed else {
+        let slice = if unenforced.is_some() { &mut hand.unenforced } else { &mut hand.current };
+        let handed = slice.as_mut().and_then(|slice| slice.hand_out(ask.need, now, recorded));
+        let Some((hold, after)) = handed else {
             let (asked, request_max) = (ask.need.tokens, HOLD_TOKENS_MAX);
             return self.answer(Err(Refusal::RequestTooLarge { asked, request_max }));
         };
@@ -124,5 +125,5 @@ const HOLD_TOKENS_MAX: Tokens = Tokens::new((1 << 40) - 1);
 
 /// No shadow lets through what there is no room for.
 fn is_physical(refusal: &Refusal) -> bool {
-    matches!(refusal, Refusal::HoldsFull { .. })
+    matches!(refusal, Refusal::HoldsFull { .. } | Refusal::InFlight { max: HOLDS_PER_ALLOCATION_MAX })
 }

@@ -56,15 +56,26 @@ impl Desk {
     }
 
     /// Draws for a reservation that what is in hand does not cover; what is in hand goes back first.
-    pub(super) fn draw_for(&mut self, place: Place, ask: &Reserve) -> Result<(), Refusal> {
+    ///
+    /// In shadow mode, what there is no room for is drawn apart, and not again while that lasts: so a limit that refuses
+    /// everything costs as few draws as one that refuses nothing. Its name is the answer.
+    pub(super) fn draw_for(&mut self, place: Place, ask: &Reserve) -> Result<Option<&'static str>, Refusal> {
         self.open_budgets(place);
         self.take_up_next(place);
         self.seal_current(place);
         let ahead = self.hands[place.index()].demand(self.ledger.at());
         let draw = Draw { service: ask.service.clone(), holder: None, need: ask.need, ahead };
         let decided = self.ledger.draw(&draw)?;
-        self.hands[place.index()].current = Some(self.take_in_hand(place, decided));
-        Ok(())
+        let Some(limit) = decided.shadowed.as_ref().map(Refusal::limit) else {
+            self.hands[place.index()].current = Some(self.take_in_hand(place, decided));
+            return Ok(None);
+        };
+        let unenforced = self.hands[place.index()].unenforced.as_ref();
+        if !unenforced.is_some_and(|slice| slice.covers(ask.need)) {
+            self.seal_unenforced(place);
+            self.hands[place.index()].unenforced = Some(self.take_in_hand(place, decided));
+        }
+        Ok(Some(limit))
     }
 
     /// Draws the next slice where little of the one at hand is left.
@@ -79,8 +90,7 @@ impl Desk {
     pub(super) fn draw_next(&mut self, place: Place) {
         let hand = &self.hands[place.index()];
         let demand = hand.demand(self.ledger.at());
-        let in_shadow = hand.current.as_ref().is_some_and(|slice| slice.shadowed.is_some());
-        if hand.next.is_some() || in_shadow || demand.tokens == Tokens::ZERO {
+        if hand.next.is_some() || demand.tokens == Tokens::ZERO {
             return;
         }
         let service = self.ledger.account_at(place).service().clone();
@@ -94,15 +104,12 @@ impl Desk {
 
     fn take_in_hand(&mut self, place: Place, decided: DrawDecided) -> InHand {
         let Drawn { slice, tokens, money, .. } = decided.drawn;
-        let shadowed = decided.shadowed.as_ref().map(Refusal::limit);
         self.happen(decided.into_movement());
         self.tell_thresholds(place);
         let now = self.ledger.at();
         self.due_look.push_back((now.plus(LOOKED_AT_AFTER), place, slice));
         self.due_back.push_back((now.plus(SLICE_LIFETIME), place, slice));
-        let mut in_hand = InHand::new(slice, Quantity { tokens, money }, now, self.collecting);
-        in_hand.shadowed = shadowed;
-        in_hand
+        InHand::new(slice, Quantity { tokens, money }, now, self.collecting)
     }
 
     /// Seals the slice at hand and takes up the next, if there is one.
@@ -115,7 +122,16 @@ impl Desk {
 
     pub(super) fn seal_current(&mut self, place: Place) {
         let sealed = self.hands[place.index()].current.take();
-        if let Some(movement) = sealed.and_then(|slice| self.ledger.seal(&slice.seal())) {
+        self.seal(sealed);
+    }
+
+    pub(super) fn seal_unenforced(&mut self, place: Place) {
+        let sealed = self.hands[place.index()].unenforced.take();
+        self.seal(sealed);
+    }
+
+    fn seal(&mut self, slice: Option<InHand>) {
+        if let Some(movement) = slice.and_then(|slice| self.ledger.seal(&slice.seal())) {
             self.happen(movement);
         }
     }

@@ -14,6 +14,7 @@ impl Desk {
         self.give_back_idle();
         self.lapse_at_nodes();
         self.lapse_unsettled();
+        self.reservations.tick(self.ledger.at());
         while let Some(expired) = self.holds.expire(self.ledger.at()) {
             self.hands[expired.place.index()].ended();
         }
@@ -49,6 +50,10 @@ impl Desk {
             if is(&self.hands[place.index()].current) {
                 self.put_away(place);
             }
+            if is(&self.hands[place.index()].unenforced) {
+                self.tell_shadowed(place);
+                self.seal_unenforced(place);
+            }
         }
     }
 
@@ -60,6 +65,9 @@ impl Desk {
     }
 
     pub(super) fn tell_shadowed(&mut self, place: Place) {
+        if self.hands[place.index()].shadowed.is_empty() {
+            return;
+        }
         let (at, service) = (self.ledger.at(), self.ledger.account_at(place).service().clone());
         for (limit, requests, tokens) in std::mem::take(&mut self.hands[place.index()].shadowed) {
             let what = Moved::Shadowed { limit, requests: Requests::new(requests), tokens };

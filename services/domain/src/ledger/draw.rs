@@ -51,8 +51,11 @@ impl Ledger {
             Ok(()) => Ok(self.decided(draw, allocation.parts(draw), None)),
             Err(refusal) if allocation.terms.enforcement == Enforcement::Enforced => Err(refusal),
             Err(refusal) => {
-                let unenforced = Level::from_tokens(draw.need.tokens);
-                let parts = Parts { quantity: draw.need, borrowed: Level::ZERO, unenforced };
+                // Nothing says how much a node may have ahead that no limit has room for.
+                let ahead = if draw.holder.is_none() { draw.ahead } else { Quantity::ZERO };
+                let quantity = draw.need.plus(ahead);
+                let unenforced = Level::from_tokens(quantity.tokens);
+                let parts = Parts { quantity, borrowed: Level::ZERO, unenforced };
                 Ok(self.decided(draw, parts, Some(refusal)))
             }
         }

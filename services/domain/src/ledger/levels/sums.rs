@@ -150,7 +150,15 @@ impl Sums {
     }
 
     fn flow(&mut self, span_ns: i128) {
-        self.pool = self.pool.plus(Level::from_units(self.refill().saturating_mul(span_ns)));
-        self.guaranteed = self.guaranteed.plus(Level::from_units(self.filling.saturating_mul(span_ns)));
+        self.pool = self.pool.plus(product(self.refill(), span_ns));
+        self.guaranteed = self.guaranteed.plus(product(self.filling, span_ns));
     }
+}
+
+/// What a rate in units a nanosecond comes to. Nearly all rates and spans are short, and then the multiplication is too.
+fn product(rate: i128, span_ns: i128) -> Level {
+    Level::from_units(match (i64::try_from(rate), i64::try_from(span_ns)) {
+        (Ok(rate), Ok(span_ns)) => i128::from(rate) * i128::from(span_ns),
+        _ => rate.saturating_mul(span_ns),
+    })
 }

@@ -1,0 +1,155 @@
+//! Reservations by when their ids were minted: a table for each stretch of time.
+//!
+//! Those that come now are looked up among those of now, which stay in a processor's cache however many are remembered; and
+//! what is too old is forgotten a stretch at once, with no look at each.
+
+use std::collections::VecDeque;
+
+use crate::ids::{HoldId, ReservationId};
+use crate::ledger::levels::Place;
+use crate::table::Table;
+use crate::time::Timestamp;
+
+/// How long a stretch is: 100,000 reservations a second are 6,400 in one, which is 500 KB, and half an hour has 28,125
+/// stretches, which are 1.1 MB.
+const STRETCH_MS: u64 = 64;
+/// New stretches have room for as many as the fullest of so many before them, and a quarter more.
+const LIKE_THE_LAST: usize = 16;
+
+/// Which stretch it is, counted from the epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(super) struct Stretch(u64);
+
+/// The stretch that holds an instant; the first for what was before the epoch.
+pub(super) fn stretch_of(at: Timestamp) -> Stretch {
+    Stretch(u64::try_from(at.as_millis()).unwrap_or(0) / STRETCH_MS)
+}
+
+fn minted_in(reservation: ReservationId) -> Stretch {
+    Stretch(reservation.minted_at_ms() / STRETCH_MS)
+}
+
+/// Reservations, the oldest of which are forgotten first.
+#[derive(Debug, Clone)]
+pub(super) struct Minted {
+    stretches: VecDeque<Table<ReservationId, Option<(HoldId, Place)>>>,
+    /// The first of them. What was minted before may have been forgotten.
+    first: Stretch,
+    count: usize,
+    max: usize,
+}
+
+impl Minted {
+    /// Room for so many.
+    pub(super) const fn new(max: usize) -> Self {
+        Self { stretches: VecDeque::new(), first: Stretch(0), count: 0, max }
+    }
+
+    pub(super) fn get(&self, reservation: ReservationId) -> Option<Option<(HoldId, Place)>> {
+        let place = self.place(minted_in(reservation))?;
+        self.stretches.get(place)?.get(&reservation).copied()
+    }
+
+    /// Whether it would be remembered, and is not one that may have been forgotten.
+    pub(super) fn has_room_for(&self, reservation: ReservationId) -> bool {
+        let stretch = minted_in(reservation);
+        stretch > self.first || stretch == self.first && self.count < self.max
+    }
+
+    /// Remembers one that there is room for.
+    pub(super) fn insert(&mut self, reservation: ReservationId, what: Option<(HoldId, Place)>) {
+        let stretch = minted_in(reservation);
+        while self.count >= self.max && self.first < stretch {
+            self.forget_first();
+        }
+        self.reach(stretch, 0);
+        let Some(place) = self.place(stretch) else { return };
+        let is_new = self.stretches[place].insert(reservation, what).is_none();
+        self.count += usize::from(is_new);
+    }
+
+    /// Forgets what was minted before a stretch.
+    pub(super) fn forget_before(&mut self, oldest: Stretch) {
+        while self.first < oldest && !self.stretches.is_empty() {
+            self.forget_first();
+        }
+        self.first = self.first.max(oldest);
+    }
+
+    /// Makes room in the stretches up to one, for as many as there were lately.
+    pub(super) fn make_room(&mut self, until: Stretch) {
+        let lately = self.stretches.iter().rev().take(LIKE_THE_LAST).map(Table::len).max().unwrap_or(0);
+        self.reach(until, lately + lately / 4);
+    }
+
+    fn reach(&mut self, stretch: Stretch, room: usize) {
+        while self.place(stretch).is_some_and(|place| place >= self.stretches.len()) {
+            self.stretches
+                .push_back(Table::with_capacity_and_hasher(room, foldhash::fast::RandomState::default()));
+        }
+    }
+
+    fn forget_first(&mut self) {
+        let forgotten = self.stretches.pop_front();
+        self.count -= forgotten.map_or(0, |table| table.len());
+        self.first = Stretch(self.first.0 + 1);
+    }
+
+    fn place(&self, stretch: Stretch) -> Option<usize> {
+        usize::try_from(stretch.0.checked_sub(self.first.0)?).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn minted(ms: u64, number: u64) -> ReservationId {
+        ReservationId::new(u128::from(ms) << 80 | 7 << 76 | u128::from(number))
+    }
+
+    fn remember(minted: &mut Minted, reservation: ReservationId) {
+        assert!(minted.has_room_for(reservation));
+        minted.insert(reservation, None);
+    }
+
+    #[test]
+    fn the_oldest_stretch_makes_room_for_the_newest_and_is_not_taken_for_unseen() {
+        let mut all = Minted::new(2);
+        let (old, older) = (minted(STRETCH_MS, 1), minted(0, 1));
+        remember(&mut all, older);
+        remember(&mut all, old);
+        remember(&mut all, minted(5 * STRETCH_MS, 1));
+        assert!(all.get(older).is_none() && !all.has_room_for(older));
+        assert!(all.get(old).is_some());
+        assert_eq!(all.count, 2);
+    }
+
+    #[test]
+    fn one_stretch_alone_never_holds_more_than_the_most() {
+        let mut all = Minted::new(2);
+        all.forget_before(Stretch(7));
+        remember(&mut all, minted(7 * STRETCH_MS, 1));
+        remember(&mut all, minted(7 * STRETCH_MS, 2));
+        assert!(!all.has_room_for(minted(7 * STRETCH_MS, 3)));
+        assert!(all.has_room_for(minted(8 * STRETCH_MS, 3)));
+    }
+
+    #[test]
+    fn a_long_silence_forgets_everything_and_costs_no_stretches() {
+        let mut all = Minted::new(9);
+        remember(&mut all, minted(0, 1));
+        all.forget_before(Stretch(u64::MAX / 2));
+        assert_eq!((all.count, all.stretches.len(), all.first), (0, 0, Stretch(u64::MAX / 2)));
+    }
+
+    #[test]
+    fn room_is_made_like_the_last() {
+        let mut all = Minted::new(100);
+        (0..10).for_each(|number| remember(&mut all, minted(0, number)));
+        all.make_room(Stretch(2));
+        assert_eq!(all.stretches.len(), 3);
+        assert!(all.stretches.iter().all(|table| table.capacity() >= 10));
+        assert_eq!(all.count, 10);
+    }
+}
