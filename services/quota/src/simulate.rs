@@ -4,6 +4,8 @@
 //! is played, and by which rules, is the domain's ([`weir_domain::simulate`]).
 
 mod reading;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -137,7 +139,7 @@ impl Work {
         let Wanted { org, policy, span, by } = wanted;
         let candidate = applied(org, policy, &rules, by).map_err(Failed::Unsound)?;
         let mut simulation = Simulation::new(org, &candidate, *span);
-        let unreadable = self.handle.block_on(self.read(&mut simulation))?;
+        let unreadable = self.handle.block_on(self.read_while_wanted(&mut simulation))?;
         let mut course = simulation.begin();
         let total = course.attempts() as u64;
         while let Some(at) = course.at() {
@@ -146,6 +148,14 @@ impl Work {
             course.play(ATTEMPTS_AT_ONCE);
         }
         Ok(Told::Found { report: Box::new(course.report()), unreadable })
+    }
+
+    async fn read_while_wanted(&self, simulation: &mut Simulation) -> Result<u64, Failed> {
+        tokio::select! {
+            read = self.read(simulation) => read,
+            () = self.left.cancelled() => Err(Failed::ShuttingDown),
+            () = self.shutdown.cancelled() => Err(Failed::ShuttingDown),
+        }
     }
 
     /// Whether anybody still waits for what comes of it.

@@ -44,7 +44,6 @@ impl Work {
         }
         let mut reader = self.journal.read(partition, next).await?;
         while next < end {
-            self.go_on()?;
             let records = reader.next(RECORDS_AT_ONCE, READ_WAIT).await?;
             empty_reads = if records.is_empty() { empty_reads + 1 } else { 0 };
             if empty_reads > EMPTY_READS_MAX {

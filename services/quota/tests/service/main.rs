@@ -14,4 +14,5 @@ mod restart;
 mod roles;
 mod secured;
 mod session;
+mod simulate;
 mod support;

@@ -17,7 +17,7 @@ const CALLERS: [&str; 7] = ["ada", "grace", "wendy", "olga", "gateway-1", "victo
 
 /// Who may call a method on things of team `web`.
 #[rustfmt::skip]
-const TABLE: [(&str, [bool; 6]); 26] = [
+const TABLE: [(&str, [bool; 6]); 27] = [
     //                    admin  approver web    ops    node   viewer
     ("ApplyPolicy",      [true,  false,   false, false, false, false]),
     ("ExportPolicy",     [true,  true,    true,  true,  false, true]),
@@ -39,6 +39,7 @@ const TABLE: [(&str, [bool; 6]); 26] = [
     ("ListAccessKeys",   [true,  false,   false, false, false, false]),
     ("WhoAmI",           [true,  true,    true,  true,  true,  true]),
     ("WatchDirectory",   [true,  false,   false, false, true,  false]),
+    ("Simulate",         [true,  true,    false, false, false, true]),
     ("Reserve",          [true,  false,   false, false, true,  false]),
     ("Settle",           [true,  false,   false, false, true,  false]),
     ("Release",          [true,  false,   false, false, true,  false]),
@@ -49,7 +50,7 @@ const TABLE: [(&str, [bool; 6]); 26] = [
 
 /// Calls a method on something of team `web`. What it names is there; whether that can be done twice is another matter.
 async fn call(method: &str, person: &mut Person) -> Result<(), Status> {
-    if TABLE.iter().position(|(name, _)| *name == method) >= Some(20) {
+    if TABLE.iter().position(|(name, _)| *name == method) >= Some(21) {
         return admit(method, person).await;
     }
     let to = &mut person.governance;
@@ -109,6 +110,11 @@ async fn call(method: &str, person: &mut Person) -> Result<(), Status> {
         "WhoAmI" => to.who_am_i(wire::WhoAmIRequest {}).await.map(drop),
         "WatchDirectory" => {
             to.watch_directory(wire::WatchDirectoryRequest { node: "n".into() }).await.map(drop)
+        }
+        "Simulate" => {
+            let request =
+                wire::SimulateRequest { policy: Some(policy()), from: Some(s(-60)), to: Some(s(0)) };
+            to.simulate(request).await.map(drop)
         }
         other => panic!("nobody calls {other}"),
     }
