@@ -106,12 +106,13 @@ fn budget() -> impl Strategy<Value = Budget> {
 }
 
 pub(super) fn budget_state() -> impl Strategy<Value = BudgetState> {
-    (budget(), of(window()), any::<u64>(), vec(any::<u8>(), 0..3)).prop_map(
-        |(budget, period, settled, told)| BudgetState {
+    (budget(), of(window()), any::<u64>(), vec(any::<u8>(), 0..3), any::<u64>()).prop_map(
+        |(budget, period, settled, told, lapses_before)| BudgetState {
             budget,
             period,
             settled,
             told: told.into_iter().collect(),
+            lapses_before,
         },
     )
 }

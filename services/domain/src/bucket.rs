@@ -118,6 +118,18 @@ impl Plan {
         self.0.get(self.place(at) + 1).map(|next| next.from)
     }
 
+    /// What it refills from an instant on before it first stands still; none if it never does.
+    pub fn refill_from(&self, at: Timestamp) -> Option<Level> {
+        let mut refill = Level::ZERO;
+        for (segment, end) in self.from(at) {
+            if segment.rate == TokensPerMinute::ZERO {
+                return Some(refill);
+            }
+            refill = refill.plus(Level::from_rate(segment.rate, span_ns(segment.from.max(at), end?)));
+        }
+        None
+    }
+
     fn place(&self, at: Timestamp) -> usize {
         self.0.partition_point(|segment| segment.from <= at).saturating_sub(1)
     }

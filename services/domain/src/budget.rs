@@ -45,6 +45,16 @@ pub enum BudgetLimit {
     Money(Money, Currency),
 }
 
+impl BudgetLimit {
+    /// How much it is in its own unit: tokens, or nano-units of money.
+    pub const fn amount(self) -> u64 {
+        match self {
+            Self::Tokens(tokens) => tokens.get(),
+            Self::Money(money, _) => money.get(),
+        }
+    }
+}
+
 /// What happens when a budget is used up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum BudgetKind {

@@ -13,6 +13,7 @@ mod hand;
 mod headroom;
 mod holds;
 mod in_hand;
+mod minted;
 mod reservations;
 mod reserve;
 mod slices;
@@ -24,7 +25,7 @@ mod scenarios;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::amount::{Money, Tokens};
+use crate::amount::Tokens;
 use crate::authorship::Authorship;
 use crate::ids::{HoldId, ReservationId, ServiceId, SliceId};
 use crate::ledger::levels::Place;
@@ -39,7 +40,7 @@ use holds::Holds;
 use reservations::Reservations;
 
 pub use headroom::{BudgetStanding, Coming, Headroom, NextChange, PoolStanding, Standing};
-pub use holds::{HOLD_LIFETIME, HOLDS_MAX};
+pub use holds::{HOLD_LIFETIME, HOLDS_MAX, HOLDS_PER_ALLOCATION_MAX};
 pub use reservations::{RESERVATION_WINDOW, RESERVATIONS_MAX};
 
 /// How long the desk keeps a slice before it gives back what is left: so long tokens that are parked here can refuse a
@@ -193,6 +194,9 @@ impl Desk {
     fn charge(&mut self, settle: &Settle, metered: bool) -> Answer<bool> {
         let slice = settle.hold.slice();
         let place = self.ledger.slice(slice).map(Slice::place);
+        if place.is_some_and(|place| !self.was_handed_out(place, settle.hold)) {
+            return self.answer(false);
+        }
         if let Some(place) = place.or_else(|| self.ledger.place(&settle.service)) {
             self.open_budgets(place);
         }
@@ -200,7 +204,8 @@ impl Desk {
         if let Some(live) = &live {
             self.hands[live.place.index()].ended();
         }
-        let Some(movement) = self.ledger.settle(settle, metered) else { return self.answer(false) };
+        let held = live.as_ref().map(|live| live.money);
+        let Some(movement) = self.ledger.settle(settle, held, metered) else { return self.answer(false) };
         self.happen(movement);
         if let Some(live) = live {
             let tokens = settle.hold.tokens().saturating_sub(settle.used.tokens);
@@ -230,16 +235,19 @@ impl Desk {
         self.holds.extend(hold, self.ledger.at())
     }
 
-    /// A hold that a node still has from before this desk was: it counts as under way again. False if it was settled.
+    /// A hold that a node still has from before this desk was: it counts as under way again. False if it was settled, or
+    /// never was.
     pub fn redeclare(&mut self, hold: HoldId, service: &ServiceId) -> bool {
         if self.holds.is_alive(hold) {
             return true;
         }
-        let Some(place) = self.ledger.place(service).filter(|_| self.ledger.known(hold) != Known::Settled)
-        else {
+        let drawn_for = self.ledger.slice(hold.slice()).map(Slice::place);
+        let Some(place) = drawn_for.or_else(|| self.ledger.place(service)) else { return false };
+        let is_one = self.was_handed_out(place, hold) && self.ledger.known(hold) != Known::Settled;
+        if !is_one || self.hands[place.index()].in_flight() >= HOLDS_PER_ALLOCATION_MAX {
             return false;
-        };
-        let begun = self.holds.begin(hold, place, Money::ZERO, self.ledger.at());
+        }
+        let begun = self.holds.begin(hold, place, self.ledger.money_of(hold), self.ledger.at());
         if begun {
             self.hands[place.index()].begun();
         }
@@ -292,6 +300,7 @@ impl Desk {
             self.tell_shadowed(place);
             self.take_up_next(place);
             self.seal_current(place);
+            self.seal_unenforced(place);
         }
     }
 
@@ -304,6 +313,13 @@ impl Desk {
     pub fn answer<T>(&self, what: T) -> Answer<T> {
         let after = if self.events.is_empty() { Mark(self.collecting.0 - 1) } else { self.collecting };
         Answer { what, after }
+    }
+
+    /// False if a hold is of a slice that this desk hands out, and its number comes later: nobody was given it. To settle it
+    /// would mark the number, and whoever is given it would pay nothing.
+    fn was_handed_out(&self, place: Place, hold: HoldId) -> bool {
+        let handed_out = self.hands[place.index()].handed_out(hold.slice());
+        handed_out.is_none_or(|count| hold.number() < count)
     }
 
     fn happen(&mut self, movement: Movement) {
@@ -333,7 +349,7 @@ impl Desk {
             if place == self.hands.len() {
                 self.hands.push(Hand::new());
             }
-            self.hands[place].limit(account.terms().and_then(|terms| terms.requests), now, fresh);
+            self.hands[place].entitle(account.terms(), now, fresh);
         }
     }
 }

@@ -72,6 +72,7 @@ impl QuotaFact {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::amount::Money;
     use crate::authorship::Authorship;
     use crate::ids::{HoldId, ServiceId};
     use crate::ledger::{Moved, Quantity, TermsChanged};
@@ -86,7 +87,12 @@ mod tests {
     }
 
     fn settled(second: i64) -> Movement {
-        let what = Moved::Settled { hold: HoldId::new(1), used: Quantity::default(), metered: true };
+        let what = Moved::Settled {
+            hold: HoldId::new(1),
+            held: Money::ZERO,
+            used: Quantity::default(),
+            metered: true,
+        };
         Movement { at: at(second), service: ServiceId::try_new("chat").unwrap(), what }
     }
 

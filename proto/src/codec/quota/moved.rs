@@ -54,11 +54,12 @@ impl<'a> Services<'a> {
 fn what_to_wire(what: &Moved) -> What {
     match what {
         Moved::Drawn(drawn) => What::Drawn(drawn_to_wire(drawn)),
-        Moved::Settled { hold, used, metered } => What::Settled(wire::Settled {
+        Moved::Settled { hold, held, used, metered } => What::Settled(wire::Settled {
             hold: Bytes::copy_from_slice(&hold.as_u128().to_be_bytes()),
             used: used.tokens.get(),
             cost_nano: used.money.get(),
             unmetered: !metered,
+            held_nano: held.get(),
         }),
         Moved::Sealed { slice, free, holds } => What::Sealed(wire::SliceSealed {
             slice: slice.as_u64(),
@@ -132,6 +133,7 @@ impl<'a> Reader<'a> {
             What::Drawn(wire) => Moved::Drawn(self.drawn(wire)?),
             What::Settled(wire) => Moved::Settled {
                 hold: HoldId::new(bits_from_wire(&wire.hold, "movements.settled.hold")?),
+                held: Money::new(wire.held_nano),
                 used: Quantity { tokens: Tokens::new(wire.used), money: Money::new(wire.cost_nano) },
                 metered: !wire.unmetered,
             },

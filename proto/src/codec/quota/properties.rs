@@ -6,7 +6,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use std::time::Duration;
-use weir_domain::amount::{Requests, RequestsPerMinute, Tokens, TokensPerMinute};
+use weir_domain::amount::{Money, Requests, RequestsPerMinute, Tokens, TokensPerMinute};
 use weir_domain::bucket::Level;
 use weir_domain::ids::{EventId, HoldId, ReservationId, ServiceId, SliceId};
 use weir_domain::ledger::{Bound, CapacityUsed, Drawn, Moved, Movement, Quantity, Refusal};
@@ -37,10 +37,8 @@ fn moved() -> impl Strategy<Value = Moved> {
     let requests = any::<u64>().prop_map(Requests::new);
     prop_oneof![
         drawn(),
-        (any::<u128>(), quantity(), any::<bool>()).prop_map(|(hold, used, metered)| Moved::Settled {
-            hold: HoldId::new(hold),
-            used,
-            metered,
+        (any::<u128>(), any::<u64>(), quantity(), any::<bool>()).prop_map(|(hold, held, used, metered)| {
+            Moved::Settled { hold: HoldId::new(hold), held: Money::new(held), used, metered }
         }),
         (slice(), quantity(), any::<u32>()).prop_map(|(slice, free, holds)| Moved::Sealed {
             slice,

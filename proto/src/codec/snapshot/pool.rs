@@ -69,6 +69,9 @@ fn account_to_wire(account: &AccountImage) -> wire::AccountImage {
         outstanding_total: totals.outstanding.get(),
         returned_total: totals.returned.get(),
         lapsed_total: totals.lapsed.get(),
+        lapses: account.lapses,
+        unborrowed_level: level_to_wire(account.unborrowed_level),
+        unborrowed_at: account.unborrowed_at.as_nanos(),
     }
 }
 
@@ -79,8 +82,11 @@ fn account_from_wire(wire: &wire::AccountImage) -> Result<AccountImage, DecodeEr
         borrow_level: level_from_wire(&wire.borrow_level, "pools.accounts.borrow_level")?,
         borrow_at: Timestamp::from_nanos(wire.borrow_at),
         borrow_plan: plan_from_wire(&wire.borrow_plan)?,
+        unborrowed_level: level_from_wire(&wire.unborrowed_level, "pools.accounts.unborrowed_level")?,
+        unborrowed_at: Timestamp::from_nanos(wire.unborrowed_at),
         budgets: wire.budgets.iter().map(budget_state).collect::<Result<_, _>>()?,
         outstanding: quantity(outstanding.tokens, outstanding.money_nano),
+        lapses: wire.lapses,
         totals: Totals {
             drawn: Tokens::new(wire.drawn_total),
             overdrawn: Tokens::new(wire.overdrawn_total),
@@ -99,6 +105,7 @@ fn budget_image(state: &BudgetState) -> wire::BudgetImage {
         end: state.period.map(|period| timestamp_to_wire(period.end())),
         settled: state.settled,
         told_percent: state.told.iter().map(u32::from).collect(),
+        lapses_before: state.lapses_before,
     }
 }
 
@@ -115,6 +122,7 @@ fn budget_state(wire: &wire::BudgetImage) -> Result<BudgetState, DecodeError> {
         period: period.transpose()?,
         settled: wire.settled,
         told: wire.told_percent.iter().map(told).collect::<Result<_, _>>()?,
+        lapses_before: wire.lapses_before,
     })
 }
 
@@ -135,6 +143,7 @@ fn slice_to_wire(slice: &SliceImage) -> wire::SliceImage {
         borrowed: level_to_wire(slice.borrowed),
         unenforced: level_to_wire(slice.unenforced),
         settled: slice.settled.clone(),
+        lapse: slice.lapse,
     }
 }
 
@@ -160,6 +169,7 @@ impl<'a> SliceReader<'a> {
             borrowed: level_from_wire(&wire.borrowed, "pools.slices.borrowed")?,
             unenforced: level_from_wire(&wire.unenforced, "pools.slices.unenforced")?,
             settled: wire.settled.clone(),
+            lapse: wire.lapse,
         })
     }
 }

@@ -108,17 +108,24 @@ fn account() -> impl Strategy<Value = (levels::AccountImage, AccountImage)> {
         lapsed: totals[5],
     });
     let borrow = (level(), samples::instant(), plan());
-    let account = (borrow, vec(samples::budget_state(), 0..3), quantity(), totals).prop_map(
-        |((borrow_level, borrow_at, borrow_plan), budgets, outstanding, totals)| AccountImage {
+    let unborrowed = (level(), samples::instant());
+    let counts = (vec(samples::budget_state(), 0..3), quantity(), any::<u64>());
+    let account = (borrow, unborrowed, counts, totals).prop_map(|(borrow, unborrowed, counts, totals)| {
+        let ((borrow_level, borrow_at, borrow_plan), (unborrowed_level, unborrowed_at)) = (borrow, unborrowed);
+        let (budgets, outstanding, lapses) = counts;
+        AccountImage {
             service: "named-later".parse().unwrap(),
             borrow_level,
             borrow_at,
             borrow_plan,
+            unborrowed_level,
+            unborrowed_at,
             budgets,
             outstanding,
+            lapses,
             totals,
-        },
-    );
+        }
+    });
     (guarantee, account)
 }
 
@@ -130,8 +137,9 @@ fn slice() -> impl Strategy<Value = SliceImage> {
     ];
     let holder = of(select(vec!["gateway-1", "gateway-2"]));
     let place = (0..2_u32).prop_map(Place::new);
-    (any::<u64>(), place, holder, state, quantity(), (level(), level()), vec(any::<u64>(), 0..4)).prop_map(
-        |(id, place, holder, state, outstanding, (borrowed, unenforced), settled)| SliceImage {
+    let settled = (vec(any::<u64>(), 0..4), any::<u64>());
+    (any::<u64>(), place, holder, state, quantity(), (level(), level()), settled).prop_map(
+        |(id, place, holder, state, outstanding, (borrowed, unenforced), (settled, lapse))| SliceImage {
             id: SliceId::new(id),
             place,
             holder: holder.map(|name| name.parse().unwrap()),
@@ -140,6 +148,7 @@ fn slice() -> impl Strategy<Value = SliceImage> {
             borrowed,
             unenforced,
             settled,
+            lapse,
         },
     )
 }

@@ -18,12 +18,14 @@ pub struct BudgetState {
     pub settled: u64,
     /// Of which thresholds somebody was told in it.
     pub told: Told,
+    /// How many of the account's slices had lapsed when it was opened: what those counted for is not in it.
+    pub lapses_before: u64,
 }
 
 impl BudgetState {
     /// A budget of which nothing is used, and no period begun.
     pub const fn new(budget: Budget) -> Self {
-        Self { budget, period: None, settled: 0, told: Told::NONE }
+        Self { budget, period: None, settled: 0, told: Told::NONE, lapses_before: 0 }
     }
 
     /// The same budget as it is decided now. What was settled is kept if the name, the period and the unit are still the
@@ -46,10 +48,7 @@ impl BudgetState {
 
     /// How much it is.
     pub const fn limit(&self) -> u64 {
-        match self.budget.limit {
-            BudgetLimit::Tokens(tokens) => tokens.get(),
-            BudgetLimit::Money(money, _) => money.get(),
-        }
+        self.budget.limit.amount()
     }
 
     /// The part of a quantity that counts here.
@@ -66,14 +65,23 @@ impl BudgetState {
         (!lasts).then(|| self.budget.period.holding(now, self.budget.zone))
     }
 
-    /// Begins a period: nothing is settled in it, and nobody was told of anything.
-    pub fn open(&mut self, period: Window) {
-        *self = Self { period: Some(period), ..Self::new(self.budget.clone()) };
+    /// Begins a period when so many slices have lapsed: nothing is settled in it, and nobody was told of anything.
+    pub fn open(&mut self, period: Window, lapses_before: u64) {
+        *self = Self { period: Some(period), lapses_before, ..Self::new(self.budget.clone()) };
     }
 
     /// Counts what was used.
     pub const fn settle(&mut self, used: Quantity) {
         self.settled = self.settled.saturating_add(self.part(used));
+    }
+
+    /// Counts what was used beyond a hold whose slice had lapsed as the how-manieth, and no more what comes back of it: if
+    /// the lapse counted in this period, and not in one before.
+    pub fn settle_late(&mut self, lapse: u64, beyond: Quantity, back: Quantity) {
+        self.settle(beyond);
+        if self.period.is_some() && lapse > self.lapses_before {
+            self.settled = self.settled.saturating_sub(self.part(back));
+        }
     }
 
     /// What is used of it: settled, or drawn and not settled yet.
@@ -86,10 +94,15 @@ impl BudgetState {
         self.limit().saturating_sub(self.used(drawn))
     }
 
+    /// What is used of it at an instant, whether or not its period was opened.
+    pub fn used_at(&self, now: Timestamp, drawn: Quantity) -> u64 {
+        let lasts = self.period.is_some_and(|period| now < period.end());
+        if lasts { self.used(drawn) } else { self.part(drawn) }
+    }
+
     /// What is left of it at an instant, whether or not its period was opened.
     pub fn room_at(&self, now: Timestamp, drawn: Quantity) -> u64 {
-        let lasts = self.period.is_some_and(|period| now < period.end());
-        if lasts { self.room(drawn) } else { self.limit().saturating_sub(self.part(drawn)) }
+        self.limit().saturating_sub(self.used_at(now, drawn))
     }
 
     /// The thresholds that its use reaches and nobody was told of, rising.

@@ -3,5 +3,7 @@
 mod borrowing;
 mod budgets;
 mod holds;
+mod money;
+mod out_of_hand;
 mod slices;
 mod story;

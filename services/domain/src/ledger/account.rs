@@ -7,6 +7,7 @@ use crate::budget::BudgetState;
 use crate::ids::ServiceId;
 use crate::ledger::Quantity;
 use crate::ledger::retry::Borrowing;
+use crate::ledger::slice::Charged;
 use crate::policy::Terms;
 use crate::time::Timestamp;
 
@@ -39,11 +40,15 @@ pub struct Account {
     pub(super) borrow: Bucket,
     /// How that refills.
     pub(super) borrow_plan: Plan,
+    /// What it could borrow had it never done so: not all of its depth where a burst has begun.
+    pub(super) unborrowed: Bucket,
     pub(super) budgets: Vec<BudgetState>,
     /// In slices now; as `totals.outstanding`, with money.
     pub(super) outstanding: Quantity,
     /// The part of it that is in lapsed slices. Budgets have counted that as spent when it lapsed.
     pub(super) lapsed: Quantity,
+    /// How many of its slices have lapsed.
+    pub(super) lapses: u64,
     pub(super) totals: Totals,
 }
 
@@ -54,9 +59,11 @@ impl Account {
             terms: None,
             borrow: Bucket::new(Level::ZERO, Timestamp::EPOCH),
             borrow_plan: Plan::none(),
+            unborrowed: Bucket::new(Level::ZERO, Timestamp::EPOCH),
             budgets: Vec::new(),
             outstanding: Quantity::ZERO,
             lapsed: Quantity::ZERO,
+            lapses: 0,
             totals: Totals::default(),
         }
     }
@@ -74,6 +81,12 @@ impl Account {
     /// What it may still borrow at an instant, spare permitting.
     pub fn borrow_level_at(&self, now: Timestamp) -> Level {
         self.borrow.level_at(&self.borrow_plan, now)
+    }
+
+    /// Borrowed and not refilled yet.
+    pub fn borrowed_at(&self, now: Timestamp) -> Level {
+        let left = self.borrow_level_at(now).max(Level::ZERO);
+        self.unborrowed.level_at(&self.borrow_plan, now).minus(left).max(Level::ZERO)
     }
 
     /// How what it may borrow refills.
@@ -103,6 +116,29 @@ impl Account {
 
     pub(super) fn borrowing(&self, threshold_percent: u8) -> Borrowing<'_> {
         Borrowing { bucket: &self.borrow, plan: &self.borrow_plan, threshold_percent }
+    }
+
+    /// A hold is replaced by what was used; its slice was the how-manieth to lapse, or did not.
+    pub(super) fn settle(&mut self, used: Quantity, charged: Charged, lapse: u64) {
+        let Charged { covered, refund } = charged;
+        let back = refund.quantity();
+        self.totals.settled += used.tokens;
+        self.totals.returned += back.tokens;
+        self.no_longer_outstanding(covered.plus(back));
+        if lapse == 0 {
+            return self.budgets.iter_mut().for_each(|budget| budget.settle(used));
+        }
+        self.lapsed = self.lapsed.less(covered.plus(back));
+        let beyond = used.less(covered);
+        self.budgets.iter_mut().for_each(|budget| budget.settle_late(lapse, beyond, back));
+    }
+
+    /// What is left of a slice counts as spent. The how-manieth slice it is to do so.
+    pub(super) fn lapse(&mut self, rest: Quantity) -> u64 {
+        self.lapses += 1;
+        self.lapsed = self.lapsed.plus(rest);
+        self.budgets.iter_mut().for_each(|budget| budget.settle(rest));
+        self.lapses
     }
 
     /// Takes away from what is outstanding.

@@ -34,6 +34,12 @@ impl Quantity {
         }
     }
 
+    /// Each part, or that of another where it is less.
+    #[must_use]
+    pub fn at_most(self, other: Self) -> Self {
+        Self { tokens: self.tokens.min(other.tokens), money: self.money.min(other.money) }
+    }
+
     /// Whether both parts are at least those of another.
     pub fn covers(self, other: Self) -> bool {
         self.tokens >= other.tokens && self.money >= other.money

@@ -104,8 +104,10 @@ pub enum Moved {
     Drawn(Drawn),
     /// A hold was replaced by what was used.
     Settled {
-        /// Which.
+        /// Which; it says how many tokens it held.
         hold: HoldId,
+        /// How much money it held.
+        held: Money,
         /// What was used.
         used: Quantity,
         /// Whether a usage event tells of it too: not where whoever asked can only say how much was used.

@@ -1,6 +1,6 @@
 //! How events change a ledger. Cannot fail; an event that comes twice changes nothing the second time.
 
-use crate::amount::Tokens;
+use crate::amount::Money;
 use crate::bucket::Level;
 use crate::ids::{BudgetId, HoldId, ServiceId, SliceId};
 use crate::ledger::levels::Place;
@@ -23,13 +23,14 @@ impl Ledger {
         let service = &movement.service;
         match &movement.what {
             Moved::Drawn(drawn) => self.evolve_drawn(service, drawn),
-            Moved::Settled { hold, used, .. } => self.evolve_settled(service, *hold, *used),
+            Moved::Settled { hold, held, used, .. } => self.evolve_settled(service, *hold, *held, *used),
             Moved::Sealed { slice, free, holds } => self.evolve_sealed(*slice, *free, *holds),
             Moved::Lapsed { slice } => self.evolve_lapsed(*slice),
             Moved::BudgetOpened { budget, period } => {
+                let lapses = self.account(service).map_or(0, |account| account.lapses);
                 self.with_budget(service, budget, |budget| {
                     if budget.period.is_none_or(|before| before.start() < period.start()) {
-                        budget.open(*period);
+                        budget.open(*period, lapses);
                     }
                 });
             }
@@ -70,41 +71,25 @@ impl Ledger {
         account.totals.outstanding += drawn.tokens;
         account.totals.drawn += drawn.tokens;
         let Drawn { slice, holder, tokens, borrowed, unenforced, money } = drawn.clone();
-        let (state, settled) = (SliceState::Open, Marks::default());
-        self.slices
-            .insert(slice, Slice { place, holder, state, tokens, borrowed, unenforced, money, settled });
+        let (state, settled, lapse) = (SliceState::Open, Marks::default(), 0);
+        self.slices.insert(
+            slice,
+            Slice { place, holder, state, tokens, borrowed, unenforced, money, settled, lapse },
+        );
     }
 
-    fn evolve_settled(&mut self, service: &ServiceId, hold: HoldId, used: Quantity) {
+    fn evolve_settled(&mut self, service: &ServiceId, hold: HoldId, held: Money, used: Quantity) {
         match self.known(hold) {
             Known::Settled => return,
             Known::Foreign => self.take_in(service, hold.slice()),
             Known::Outstanding => {}
         }
         let Some(slice) = self.slices.get_mut(&hold.slice()) else { return };
-        slice.settled.mark(hold.number());
-        let held = hold.tokens().min(slice.tokens);
-        let covered = used.tokens.min(held);
-        slice.use_up(covered);
-        let rest = held.saturating_sub(covered);
-        let refund = if slice.state == SliceState::Open { Refund::default() } else { slice.give_back(rest) };
-        let money = used.money.min(slice.money);
-        slice.money = slice.money.saturating_sub(money);
-        let (place, over, lapsed) = (slice.place, slice.is_over(), slice.state == SliceState::Lapsed);
-        let returned = refund.total().available();
-        let account = self.account_mut(place);
-        let no_longer = Quantity { tokens: covered + returned, money };
-        account.no_longer_outstanding(no_longer);
-        let mut uncounted = used;
-        if lapsed {
-            account.lapsed = account.lapsed.less(no_longer);
-            uncounted = used.less(Quantity { tokens: covered, money });
-        }
-        account.totals.settled += used.tokens;
-        account.totals.returned += returned;
-        account.budgets.iter_mut().for_each(|budget| budget.settle(uncounted));
-        self.refund(place, refund);
-        self.owe(place, used.tokens.saturating_sub(covered));
+        let charged = slice.charge(hold, held, used);
+        let (place, lapse, over) = (slice.place, slice.lapse, slice.is_over());
+        self.account_mut(place).settle(used, charged, lapse);
+        self.refund(place, charged.refund);
+        self.owe(place, used.tokens.saturating_sub(charged.covered.tokens));
         if over {
             self.forget(hold.slice());
         }
@@ -117,24 +102,10 @@ impl Ledger {
         self.remember_lapsed(slice);
     }
 
-    /// What was used above a hold is taken from the guarantee, or from what may be borrowed where there is none, below zero
-    /// if need be; and from the pool.
-    fn owe(&mut self, place: Place, excess: Tokens) {
-        if excess == Tokens::ZERO {
+    fn refund(&mut self, place: Place, refund: Refund) {
+        if refund.total() == Level::ZERO {
             return;
         }
-        let (at, amount) = (self.at(), Level::from_tokens(excess));
-        self.levels.take_pool(amount);
-        if self.levels.plan(place).at(at).rate.get() > 0 {
-            self.levels.take(place, amount);
-        } else {
-            let account = self.account_mut(place);
-            account.borrow.take(&account.borrow_plan, amount, at);
-        }
-        self.account_mut(place).totals.overdrawn += excess;
-    }
-
-    fn refund(&mut self, place: Place, refund: Refund) {
         let at = self.at();
         self.levels.put_pool(refund.total());
         self.levels.put(place, refund.guaranteed);
@@ -146,15 +117,11 @@ impl Ledger {
         let Some(slice) = self.slices.get_mut(&id).filter(|slice| slice.state == SliceState::Open) else {
             return;
         };
-        slice.state = SliceState::Sealed { holds };
-        let refund = slice.give_back(free.tokens);
-        let money = free.money.min(slice.money);
-        slice.money = slice.money.saturating_sub(money);
-        let (place, over) = (slice.place, slice.is_over());
-        let returned = refund.total().available();
+        let refund = slice.seal(holds, free);
+        let (place, over, back) = (slice.place, slice.is_over(), refund.quantity());
         let account = self.account_mut(place);
-        account.no_longer_outstanding(Quantity { tokens: returned, money });
-        account.totals.returned += returned;
+        account.no_longer_outstanding(back);
+        account.totals.returned += back.tokens;
         self.refund(place, refund);
         if over {
             self.forget(id);
@@ -165,11 +132,11 @@ impl Ledger {
         let Some(slice) = self.slices.get_mut(&id).filter(|slice| slice.state != SliceState::Lapsed) else {
             return;
         };
-        slice.state = SliceState::Lapsed;
         let (place, rest) = (slice.place, slice.outstanding());
-        let account = self.account_mut(place);
-        account.lapsed = account.lapsed.plus(rest);
-        account.budgets.iter_mut().for_each(|budget| budget.settle(rest));
+        let lapse = self.account_mut(place).lapse(rest);
+        if let Some(slice) = self.slices.get_mut(&id) {
+            (slice.state, slice.lapse) = (SliceState::Lapsed, lapse);
+        }
         self.remember_lapsed(id);
     }
 
@@ -185,16 +152,14 @@ impl Ledger {
         }
     }
 
-    /// What is still outstanding of a slice that is over was money only; of a lapsed one it counts as spent.
+    /// Nothing is left of a slice that is over; what is left of a lapsed one is spent for good.
     fn forget(&mut self, id: SliceId) {
         self.lapsed.remove(&id);
         self.self_granted.remove(&id);
         let Some(slice) = self.slices.remove(&id) else { return };
-        let account = self.account_mut(slice.place);
-        if slice.state == SliceState::Lapsed {
-            account.lapsed = account.lapsed.less(slice.outstanding());
-        }
-        account.no_longer_outstanding(Quantity { tokens: slice.tokens, money: slice.money });
-        account.totals.lapsed += slice.tokens;
+        let (account, rest) = (self.account_mut(slice.place), slice.outstanding());
+        account.lapsed = account.lapsed.less(rest);
+        account.no_longer_outstanding(rest);
+        account.totals.lapsed += rest.tokens;
     }
 }

@@ -41,10 +41,16 @@ pub struct AccountImage {
     pub borrow_at: Timestamp,
     /// and how it refills.
     pub borrow_plan: Plan,
+    /// What that level would be had it never borrowed,
+    pub unborrowed_level: Level,
+    /// at this instant.
+    pub unborrowed_at: Timestamp,
     /// Its budgets, with those of an allocation that is gone.
     pub budgets: Vec<BudgetState>,
     /// In slices now.
     pub outstanding: Quantity,
+    /// How many of its slices have lapsed.
+    pub lapses: u64,
     /// Sums since the beginning.
     pub totals: Totals,
 }
@@ -68,6 +74,8 @@ pub struct SliceImage {
     pub unenforced: Level,
     /// The numbers of its settled holds, 64 a word from the lowest bit; zeros at the end left out.
     pub settled: Vec<u64>,
+    /// The how-manieth of its account's slices it was to lapse, from 1; 0 if it has not.
+    pub lapse: u64,
 }
 
 impl Ledger {
@@ -123,8 +131,11 @@ fn account_image(account: &Account) -> AccountImage {
         borrow_level: account.borrow.level(),
         borrow_at: account.borrow.at(),
         borrow_plan: account.borrow_plan.clone(),
+        unborrowed_level: account.unborrowed.level(),
+        unborrowed_at: account.unborrowed.at(),
         budgets: account.budgets.clone(),
         outstanding: account.outstanding,
+        lapses: account.lapses,
         totals: account.totals,
     }
 }
@@ -135,9 +146,11 @@ fn account_of_image(image: AccountImage, terms: &PoolTerms) -> Account {
         service: image.service,
         borrow: Bucket::new(image.borrow_level, image.borrow_at),
         borrow_plan: image.borrow_plan,
+        unborrowed: Bucket::new(image.unborrowed_level, image.unborrowed_at),
         budgets: image.budgets,
         outstanding: image.outstanding,
         lapsed: Quantity::ZERO,
+        lapses: image.lapses,
         totals: image.totals,
     }
 }
@@ -152,6 +165,7 @@ fn slice_image(id: SliceId, slice: &Slice) -> SliceImage {
         borrowed: slice.borrowed,
         unenforced: slice.unenforced,
         settled: slice.settled.words(),
+        lapse: slice.lapse,
     }
 }
 
@@ -165,6 +179,7 @@ fn slice_of_image(image: SliceImage) -> (SliceId, Slice) {
         unenforced: image.unenforced,
         money: image.outstanding.money,
         settled: Marks::from_words(&image.settled),
+        lapse: image.lapse,
     };
     (image.id, slice)
 }

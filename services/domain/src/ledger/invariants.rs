@@ -9,7 +9,7 @@ mod witness;
 pub use witness::{GuaranteeWitness, PhysicalWitness};
 
 use crate::bucket::{Level, UNITS_PER_TOKEN};
-use crate::burst::Approval;
+use crate::burst::{Approval, BurstRecord};
 use crate::ids::ServiceId;
 use crate::ledger::levels::Place;
 use crate::ledger::{Account, Event, Ledger, Quantity, Settle, fit};
@@ -72,7 +72,8 @@ pub fn invariant_time_box(ledger: &Ledger, service: &ServiceId, at: Timestamp) -
         (baseline, ceiling) = (baseline.min(lapse.to), ceiling.min(lapse.to));
     }
     let (mut guaranteed, mut borrowed) = (baseline, ceiling.saturating_sub(baseline));
-    for record in ledger.terms().bursts_of(service).filter(|record| record.burst.window.contains(at)) {
+    let counts = |record: &&BurstRecord| record.burst.service == *service && record.burst.window.contains(at);
+    for record in ledger.terms().bursts().values().filter(counts) {
         match record.approval() {
             Some(Approval::Guaranteed) => guaranteed += record.burst.extra,
             Some(Approval::BestEffort) => borrowed += record.burst.extra,
@@ -128,7 +129,7 @@ pub fn invariant_snapshot(ledger: &Ledger) -> Result<(), Violation> {
 
 /// Promise 8, for the ledger's part: a hold that is settled is not settled again.
 pub fn invariant_settled_once(ledger: &Ledger, settled: &Settle) -> Result<(), Violation> {
-    let again = ledger.settle(settled, true);
+    let again = ledger.settle(settled, None, true);
     promise("idempotence", again.is_none(), || format!("{settled:?} again: {again:?}"))
 }
 

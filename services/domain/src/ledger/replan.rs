@@ -1,9 +1,12 @@
 //! How decisions about a pool change its ledger: plans of refill, what a deeper guarantee is filled with, budgets.
 
-use crate::bucket::Level;
+use crate::amount::TokensPerMinute;
+use crate::bucket::{Level, Plan};
 use crate::budget::BudgetState;
 use crate::ids::ServiceId;
+use crate::ledger::levels::Place;
 use crate::ledger::{Account, Governed, Ledger, TermsChanged};
+use crate::time::Timestamp;
 
 impl Ledger {
     pub(super) fn evolve_governed(&mut self, governed: &Governed) {
@@ -49,33 +52,45 @@ impl Ledger {
         }
     }
 
-    /// Takes the new plans of a service. What gets deeper because its allocation was set is filled at once, the guarantee
-    /// from spare only, so that no other is touched.
+    /// Takes the new plans of a service, and shares out its debt by them. What gets deeper because its allocation was set is
+    /// filled at once if nothing is owed, the guarantee from spare only, so that no other is touched.
     fn replan(&mut self, service: &ServiceId, set: bool) {
-        let (at, place) = (self.at(), self.open_account(service));
+        let place = self.open_account(service);
         let terms = self.terms.allocations().get(service).cloned();
+        let debt = self.lift_debt(place);
+        let fills = set && debt == Level::ZERO;
         let lending = terms.as_ref().and_then(|terms| terms.lending);
-        let depth = |ledger: &Self| ledger.levels.plan(place).at(at).depth;
-        let before = depth(self);
-        self.levels.set_plan(place, self.terms.plan_of_guarantee(service), lending);
-        let deeper = depth(self).minus(before);
-        if set && deeper > Level::ZERO && self.levels.guarantee(place) >= Level::ZERO {
-            let filling = deeper.min(self.levels.spare()).max(Level::ZERO);
-            self.levels.put(place, filling);
-        }
-        let plan = self.terms.plan_of_borrowing(service);
+        self.replan_guarantee(place, self.terms.plan_of_guarantee(service), lending, fills);
+        let (at, plan) = (self.at(), self.terms.plan_of_borrowing(service));
         let account = self.account_mut(place);
-        let deeper = plan.at(at).depth.minus(account.borrow_plan.at(at).depth);
-        account.borrow.advance(&account.borrow_plan, at);
-        account.borrow_plan = plan;
-        account.borrow.advance(&account.borrow_plan, at);
-        if set && deeper > Level::ZERO && account.borrow.level() >= Level::ZERO {
-            account.borrow.put(&account.borrow_plan, deeper, at);
-        }
+        account.replan_borrowing(plan, at, fills);
         if let Some(terms) = &terms {
             redefine_budgets(account, &terms.budgets);
         }
         account.terms = terms;
+        self.share_debt(place, debt);
+    }
+
+    fn replan_guarantee(&mut self, place: Place, plan: Plan, lending: Option<TokensPerMinute>, fills: bool) {
+        let depth = |plan: &Plan| plan.at(self.at()).depth;
+        let deeper = depth(&plan).minus(depth(self.levels.plan(place)));
+        self.levels.set_plan(place, plan, lending);
+        if fills && deeper > Level::ZERO {
+            let filling = deeper.min(self.levels.spare()).max(Level::ZERO);
+            self.levels.put(place, filling);
+        }
+    }
+}
+
+impl Account {
+    fn replan_borrowing(&mut self, plan: Plan, at: Timestamp, fills: bool) {
+        let deeper = plan.at(at).depth.minus(self.borrow_plan.at(at).depth);
+        let filling = if fills { deeper.max(Level::ZERO) } else { Level::ZERO };
+        for bucket in [&mut self.borrow, &mut self.unborrowed] {
+            bucket.advance(&self.borrow_plan, at);
+            bucket.put(&plan, filling, at);
+        }
+        self.borrow_plan = plan;
     }
 }
 

@@ -1,20 +1,29 @@
 //! What replaces holds, ends slices and marks periods. None of it can be refused: it already happened.
 
-use crate::ids::{ServiceId, SliceId};
+use crate::amount::Money;
+use crate::ids::{HoldId, ServiceId, SliceId};
 use crate::ledger::levels::Place;
 use crate::ledger::slice::SliceState;
 use crate::ledger::{Known, Ledger, Moved, Movement, Seal, Settle};
 
 impl Ledger {
-    /// Settles a hold; none if it was settled before. A slice that is not known here is charged in full, as debt.
-    pub fn settle(&self, settle: &Settle, metered: bool) -> Option<Movement> {
-        match self.known(settle.hold) {
-            Known::Settled => None,
-            Known::Outstanding | Known::Foreign => {
-                let service = self.service_of(settle.hold.slice()).unwrap_or(&settle.service);
-                Some(self.moved(service, Moved::Settled { hold: settle.hold, used: settle.used, metered }))
-            }
-        }
+    /// Settles a hold; none if it was settled before. A slice that is not known here is charged in full, as debt. How much
+    /// money it held whoever handed it out may remember; where nobody does it is its part of the slice's.
+    pub fn settle(&self, settle: &Settle, held: Option<Money>, metered: bool) -> Option<Movement> {
+        let Settle { hold, used, .. } = *settle;
+        let service = match self.slices.get(&hold.slice()) {
+            Some(slice) if slice.has_settled(hold.number()) => return None,
+            Some(slice) => self.account_at(slice.place).service(),
+            None if self.known(hold) == Known::Settled => return None,
+            None => &settle.service,
+        };
+        let held = held.unwrap_or_else(|| self.money_of(hold));
+        Some(self.moved(service, Moved::Settled { hold, held, used, metered }))
+    }
+
+    /// The money of a hold that nobody remembers: its part of its slice's.
+    pub fn money_of(&self, hold: HoldId) -> Money {
+        self.slices.get(&hold.slice()).map_or(Money::ZERO, |slice| slice.money_of(hold))
     }
 
     /// Seals a slice; none if it is not open.

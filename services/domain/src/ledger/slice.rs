@@ -7,7 +7,7 @@
 
 use crate::amount::{Money, Tokens};
 use crate::bucket::Level;
-use crate::ids::NodeId;
+use crate::ids::{HoldId, NodeId};
 use crate::ledger::Quantity;
 use crate::ledger::levels::Place;
 
@@ -109,14 +109,26 @@ pub struct Slice {
     pub(super) unenforced: Level,
     pub(super) money: Money,
     pub(super) settled: Marks,
+    /// The how-manieth of its account's slices it was to lapse, from 1; 0 if it has not.
+    pub(super) lapse: u64,
 }
 
-/// What goes back where it came from.
+/// What goes back, and where it came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Refund {
     pub(super) guaranteed: Level,
     pub(super) borrowed: Level,
     pub(super) unenforced: Level,
+    pub(super) money: Money,
+}
+
+/// What a settle does to its slice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Charged {
+    /// What was used of what the hold held.
+    pub(super) covered: Quantity,
+    /// What nobody has any more.
+    pub(super) refund: Refund,
 }
 
 impl Slice {
@@ -131,6 +143,7 @@ impl Slice {
             unenforced: Level::ZERO,
             money: Money::ZERO,
             settled: Marks::default(),
+            lapse: 0,
         }
     }
 
@@ -159,23 +172,63 @@ impl Slice {
         Quantity { tokens: self.tokens, money: self.money }
     }
 
+    /// The money of a hold that nobody remembers: its part of the slice's, by tokens.
+    pub(super) fn money_of(&self, hold: HoldId) -> Money {
+        let held = hold.tokens().min(self.tokens).get();
+        let product = u128::from(self.money.get()) * u128::from(held);
+        let part = product / u128::from(self.tokens.get().max(1));
+        Money::new(u64::try_from(part).unwrap_or(u64::MAX))
+    }
+
+    /// Settles a hold that held so much money. What it leaves its holder hands out again while the slice is open; after that
+    /// it goes back.
+    pub(super) fn charge(&mut self, hold: HoldId, held: Money, used: Quantity) -> Charged {
+        self.settled.mark(hold.number());
+        let held = Quantity { tokens: hold.tokens(), money: held }.at_most(self.outstanding());
+        let covered = used.at_most(held);
+        self.use_up(covered);
+        let is_open = self.state == SliceState::Open;
+        let refund = if is_open { Refund::default() } else { self.give_back(held.less(covered)) };
+        Charged { covered, refund }
+    }
+
+    /// Hands out no more: so many holds there were, and so much is left.
+    pub(super) fn seal(&mut self, holds: u32, free: Quantity) -> Refund {
+        self.state = SliceState::Sealed { holds };
+        self.give_back(free)
+    }
+
     /// Takes away what was used: first what is of the guarantee.
-    pub(super) fn use_up(&mut self, tokens: Tokens) {
-        self.tokens = self.tokens.saturating_sub(tokens);
+    fn use_up(&mut self, used: Quantity) {
+        self.tokens = self.tokens.saturating_sub(used.tokens);
+        self.money = self.money.saturating_sub(used.money);
+        if self.unenforced == Level::ZERO && self.borrowed == Level::ZERO {
+            return;
+        }
         let left = Level::from_tokens(self.tokens);
         self.unenforced = self.unenforced.min(left);
         self.borrowed = self.borrowed.min(left.minus(self.unenforced));
     }
 
-    /// Takes away what is given back: first what the pool alone gave, then what is borrowed, last what is of the guarantee.
-    pub(super) fn give_back(&mut self, tokens: Tokens) -> Refund {
-        let amount = Level::from_tokens(tokens.min(self.tokens));
-        self.tokens = self.tokens.saturating_sub(tokens);
+    /// Takes away what goes back: first what the pool alone gave, then what is borrowed, last what is of the guarantee. All
+    /// there is if every hold is settled, for then it is nobody's.
+    fn give_back(&mut self, rest: Quantity) -> Refund {
+        let back = if self.is_over() { self.outstanding() } else { rest.at_most(self.outstanding()) };
+        let amount = Level::from_tokens(back.tokens);
         let unenforced = self.unenforced.min(amount);
         let borrowed = self.borrowed.min(amount.minus(unenforced));
+        self.tokens = self.tokens.saturating_sub(back.tokens);
+        self.money = self.money.saturating_sub(back.money);
         self.unenforced = self.unenforced.minus(unenforced);
         self.borrowed = self.borrowed.minus(borrowed);
-        Refund { guaranteed: amount.minus(unenforced).minus(borrowed), borrowed, unenforced }
+        let guaranteed = amount.minus(unenforced).minus(borrowed);
+        Refund { guaranteed, borrowed, unenforced, money: back.money }
+    }
+
+    /// Whether a hold of that number was settled. One beyond those that there were counts as settled.
+    pub(super) fn has_settled(&self, number: u32) -> bool {
+        let is_beyond = matches!(self.state, SliceState::Sealed { holds } if number >= holds);
+        is_beyond || self.settled.has(number)
     }
 
     /// Whether every hold there was is settled.
@@ -187,6 +240,10 @@ impl Slice {
 impl Refund {
     pub(super) fn total(self) -> Level {
         self.guaranteed.plus(self.borrowed).plus(self.unenforced)
+    }
+
+    pub(super) fn quantity(self) -> Quantity {
+        Quantity { tokens: self.total().available(), money: self.money }
     }
 }
 

@@ -114,13 +114,13 @@ fn burst_to_wire(record: &BurstRecord) -> wire::ActiveBurst {
 
 fn budget_to_wire(standing: &BudgetStanding) -> wire::BudgetStanding {
     let BudgetStanding { budget, used, period } = standing;
-    let (limit, currency) = match budget.limit {
-        BudgetLimit::Tokens(tokens) => (tokens.get(), String::new()),
-        BudgetLimit::Money(money, currency) => (money.get(), currency.as_str().to_owned()),
+    let currency = match budget.limit {
+        BudgetLimit::Tokens(_) => String::new(),
+        BudgetLimit::Money(_, currency) => currency.as_str().to_owned(),
     };
     wire::BudgetStanding {
         id: budget.id.to_string(),
-        limit,
+        limit: budget.limit.amount(),
         used: *used,
         currency,
         hard: budget.kind == BudgetKind::Hard,

@@ -55,7 +55,10 @@ fn moved(pool: &PoolId, second: i64) -> QuotaFact {
         money: Money::ZERO,
     };
     let movement = |what| Movement { at: at(second), service: "chat".parse().unwrap(), what };
-    let movements = vec![movement(Moved::Drawn(drawn)), movement(Moved::Settled { hold, used: tokens(60), metered: true })];
+    let movements = vec![
+        movement(Moved::Drawn(drawn)),
+        movement(Moved::Settled { hold, held: Money::ZERO, used: tokens(60), metered: true }),
+    ];
     QuotaFact::Moved { pool: pool.clone(), movements }
 }
 

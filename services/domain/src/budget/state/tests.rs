@@ -37,7 +37,7 @@ fn at(secs: i64) -> Timestamp {
 /// A budget whose period holds noon of the day before clocks change, with so much settled in it.
 fn used(budget: Budget, settled: u64) -> BudgetState {
     let mut state = BudgetState::new(budget);
-    state.open(state.opens(at(NOON_SECS)).unwrap());
+    state.open(state.opens(at(NOON_SECS)).unwrap(), 0);
     state.settle(tokens(settled));
     state
 }
@@ -65,7 +65,7 @@ fn a_budget_in_money_counts_money_and_one_in_tokens_tokens() {
 fn nothing_is_counted_before_a_period_is_opened_and_one_lasts_until_its_end() {
     let mut state = BudgetState::new(budget(1_000));
     let period = state.opens(at(NOON_SECS)).unwrap();
-    state.open(period);
+    state.open(period, 0);
     assert_eq!(state.opens(at(NOON_SECS)), None);
     assert_eq!(state.opens(Timestamp::from_nanos(period.end().as_nanos() - 1)), None);
     assert_eq!(state.opens(period.end()).unwrap().start(), period.end());
@@ -75,7 +75,7 @@ fn nothing_is_counted_before_a_period_is_opened_and_one_lasts_until_its_end() {
 fn the_day_on_which_clocks_go_forward_is_an_hour_shorter_to_a_budget() {
     let mut state = used(budget(1_000), 1_000);
     let short = state.opens(state.period.unwrap().end()).unwrap();
-    state.open(short);
+    state.open(short, 0);
     let edges = [short.start(), short.end()].map(|edge| Utc(edge).to_string());
     assert_eq!(edges, ["2026-03-28T23:00:00Z", "2026-03-29T22:00:00Z"]);
     assert_eq!(state.room(tokens(0)), 1_000);
@@ -92,7 +92,7 @@ fn a_new_period_begins_with_nothing_settled_and_nobody_told() {
     let mut state = used(budget(1_000), 900);
     state.told(50);
     state.told(80);
-    state.open(state.opens(state.period.unwrap().end()).unwrap());
+    state.open(state.opens(state.period.unwrap().end()).unwrap(), 0);
     assert_eq!((state.settled, state.told), (0, Told::NONE));
 }
 

@@ -77,6 +77,49 @@ fn what_a_crash_leaves_counts_on_the_day_of_the_crash_only() {
 }
 
 #[test]
+fn what_a_crash_counted_as_spent_comes_back_when_it_turns_out_to_be_unused() {
+    let mut story = Story::given_pool(600_000).and("chat", with_budget(1_000));
+    let hold = story.reserve("chat", 900).unwrap();
+    story.crash();
+    let spent = story.budget_used("chat");
+    assert!(spent >= 900);
+    story.settle(hold, 100);
+    assert_eq!(story.budget_used("chat"), spent - 800);
+    assert!(story.reserve("chat", 800).is_ok());
+    story.then_replays();
+}
+
+#[test]
+fn what_was_counted_as_spent_yesterday_does_not_come_back_today() {
+    let mut story = Story::given_pool(600_000).and("chat", with_budget(1_000));
+    let hold = story.reserve("chat", 900).unwrap();
+    story.crash();
+    story.wait_ms(DAY_MS);
+    let today = story.reserve("chat", 200).unwrap();
+    story.settle(today, 200);
+    story.wait_ms(1_000);
+    story.settle(hold, 100);
+    assert_eq!(story.budget_used("chat"), 200);
+    story.then_replays();
+}
+
+#[test]
+fn what_a_budget_never_counted_does_not_come_back_to_it() {
+    let mut story = Story::given_pool(600_000).and("chat", with_budget(1_000));
+    let hold = story.reserve("chat", 900).unwrap();
+    story.crash();
+    let zone = Zone::try_new("Europe/Berlin").unwrap();
+    let anew = Budget { zone, ..with_budget(1_000).budgets.remove(0) };
+    let terms = Terms { budgets: vec![anew], ..terms(60_000) };
+    story.change(Change::SetAllocation { service: service("chat"), terms });
+    let other = story.reserve("chat", 200).unwrap();
+    story.settle(other, 200);
+    story.settle(hold, 100);
+    story.wait_ms(1_000);
+    assert_eq!(story.budget_used("chat"), 200, "the new budget began after the crash, at the same instant");
+}
+
+#[test]
 fn what_lapses_on_the_day_after_counts_on_that_day() {
     let mut story = Story::given_pool(600_000).and("chat", with_budget(1_000));
     let hold = story.reserve("chat", 600).unwrap();

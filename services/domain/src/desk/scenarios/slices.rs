@@ -1,6 +1,9 @@
 //! Stories of slices: few draws for many requests, and what a crash leaves.
 
 use super::story::{Story, terms};
+use crate::amount::Tokens;
+use crate::ids::HoldId;
+use crate::policy::Terms;
 
 #[test]
 fn a_hundred_requests_are_a_few_draws() {
@@ -14,6 +17,19 @@ fn a_hundred_requests_are_a_few_draws() {
     }
     assert!(story.draws() < 20, "{} draws for 1,000 requests", story.draws());
     assert_eq!(story.settled("chat"), 40_000);
+    story.then_replays();
+}
+
+#[test]
+fn what_a_hold_left_at_a_gateway_goes_back_though_the_gateway_returned_its_slice_before_it_knew() {
+    let mut story =
+        Story::given_pool(600_000).and("chat", Terms { request_max: Tokens::new(10_000), ..terms(60_000) });
+    let before = story.available("chat");
+    let slice = story.gateway_draws("chat", 5_000);
+    let hold = HoldId::try_pack(slice, 0, Tokens::new(4_000)).unwrap();
+    story.settle(hold, 100);
+    story.gateway_returns(slice, 1_000, 1);
+    assert_eq!(story.available("chat"), before - 100);
     story.then_replays();
 }
 

@@ -3,11 +3,11 @@
 use crate::amount::{Money, RequestsPerMinute, Tokens, TokensPerMinute};
 use crate::authorship::Authorship;
 use crate::desk::{Answer, Decision, Desk, Reserve};
-use crate::ids::{HoldId, PoolId, ReservationId, ServiceId};
+use crate::ids::{HoldId, NodeId, PoolId, ReservationId, ServiceId, SliceId};
 use crate::ledger::invariants::{
     invariant_conservation, invariant_outstanding, invariant_replay, invariant_sum,
 };
-use crate::ledger::{Change, Event, Ledger, Moved, Quantity, Refusal, Settle};
+use crate::ledger::{Change, Event, Ledger, Moved, Quantity, Refusal, Seal, Settle};
 use crate::policy::{Pool, Terms, Thresholds};
 use crate::time::Timestamp;
 
@@ -31,6 +31,15 @@ pub(super) fn tpm(rate: u64) -> TokensPerMinute {
 
 pub(super) fn quantity(tokens: u64) -> Quantity {
     Quantity { tokens: Tokens::new(tokens), money: Money::ZERO }
+}
+
+/// What budgets in money count: 10^-9 of a currency's unit.
+pub(super) fn cents_of(cents: u64) -> Money {
+    Money::new(cents * 10_000_000)
+}
+
+fn gateway() -> NodeId {
+    NodeId::try_new("gateway-1").unwrap()
 }
 
 /// A guarantee that may not borrow, with requests as large as it likes.
@@ -110,6 +119,47 @@ impl Story {
         let answer = self.desk.settle(&settle);
         self.record();
         answer.what
+    }
+
+    /// Holds tokens that may cost so many cents.
+    pub(super) fn reserve_for_cents(
+        &mut self,
+        name: &str,
+        tokens: u64,
+        cents: u64,
+    ) -> Result<HoldId, Refusal> {
+        let need = Quantity { money: cents_of(cents), ..quantity(tokens) };
+        let ask = Reserve { reservation: self.mint(), service: service(name), need };
+        let answer = self.desk.reserve(&ask);
+        self.record();
+        answer.what.map(|admitted| admitted.hold)
+    }
+
+    /// Settles with what it cost in cents. Whether it was charged now.
+    pub(super) fn settle_for_cents(&mut self, hold: HoldId, tokens: u64, cents: u64) -> bool {
+        let used = Quantity { money: cents_of(cents), ..quantity(tokens) };
+        let answer = self.desk.settle(&Settle { hold, service: service("nobody"), used });
+        self.record();
+        answer.what
+    }
+
+    /// A gateway draws a slice of so many tokens.
+    pub(super) fn gateway_draws(&mut self, name: &str, tokens: u64) -> SliceId {
+        let drawn = self.desk.draw(&gateway(), &service(name), quantity(tokens), Quantity::ZERO);
+        self.record();
+        drawn.what.unwrap().0
+    }
+
+    /// It gives back so many of them, having handed out so many holds.
+    pub(super) fn gateway_returns(&mut self, slice: SliceId, free: u64, holds: u32) {
+        let seal = Seal { slice, free: quantity(free), holds };
+        assert!(self.desk.take_back(&gateway(), &seal).what);
+        self.record();
+    }
+
+    /// What a budget has counted.
+    pub(super) fn budget_used(&self, name: &str) -> u64 {
+        self.desk.headroom(&service(name), None).unwrap().budgets[0].used
     }
 
     /// Settles, and nothing is appended yet.
