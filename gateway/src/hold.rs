@@ -94,11 +94,20 @@ fn refused(refusal: Refusal, wanted: &Wanted<'_>) -> Problem {
         }
         (Limit::Requests, Some(retry_after)) => Problem::requests_used(refusal.message, retry_after),
         (_, Some(retry_after)) => Problem::refused_for_now(refusal.message, retry_after),
-        // As soon as another request ends, or with the id of the next try.
-        (Limit::InFlight | Limit::Holds | Limit::ReservationId, None) => {
+        // As soon as another request ends, or with the id of the next try; or for a reason that only a newer quota knows.
+        (Limit::InFlight | Limit::Holds | Limit::ReservationId | Limit::Unspecified, None) => {
             Problem::refused_for_others(refusal.message)
         }
-        (_, None) => Problem::refused_for_good(refusal.message),
+        // Nothing refills as much, so it never passes: clients must not try again.
+        (
+            Limit::RequestSize
+            | Limit::Baseline
+            | Limit::Ceiling
+            | Limit::Spare
+            | Limit::Budget
+            | Limit::Requests,
+            None,
+        ) => Problem::refused_for_good(refusal.message),
     };
     problem.headers(refusal.standing.as_ref().map(rate_limits).unwrap_or_default())
 }

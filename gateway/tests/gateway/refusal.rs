@@ -39,40 +39,51 @@ async fn a_refusal_for_now_says_when_and_how_much() {
     assert!(world.upstream.is_untouched());
 }
 
-#[tokio::test]
-async fn a_refusal_for_good_stops_clients() {
-    let world = World::new().await;
-    world.quota.answer([Answer::Refuse(Limit::Ceiling, None)]);
-    let (head, body) = answer_to(&world, CHAT, &authorization(), STREAMED).await;
-    assert_eq!((head.status, head.header("x-should-retry")), (429, Some("false")));
-    assert_eq!((head.header("retry-after-ms"), head.header("retry-after")), (None, None));
-    assert_eq!(
-        (&body["error"]["type"], &body["error"]["code"]),
-        (&"insufficient_quota".into(), &"insufficient_quota".into())
-    );
-}
+/// Status, `error.type`, `error.code`, `x-should-retry`, `retry-after-ms`, `retry-after`: what clients decide by.
+type Told =
+    (u16, &'static str, &'static str, Option<&'static str>, Option<&'static str>, Option<&'static str>);
 
-#[tokio::test]
-async fn a_limit_that_somebody_elses_end_lifts_is_asked_for_again_soon() {
-    for limit in [Limit::InFlight, Limit::Holds, Limit::ReservationId] {
-        let world = World::new().await;
-        world.quota.answer([Answer::Refuse(limit, None)]);
-        let (head, body) = answer_to(&world, CHAT, &authorization(), STREAMED).await;
-        assert_eq!((head.status, head.header("x-should-retry")), (429, Some("true")), "{limit:?}");
-        assert_eq!((head.header("retry-after-ms"), head.header("retry-after")), (Some("1000"), Some("1")));
-        assert_eq!(body["error"]["code"], "rate_limit_exceeded");
+const NEVER: Told = (429, "insufficient_quota", "insufficient_quota", Some("false"), None, None);
+const SOON: Told = (429, "requests", "rate_limit_exceeded", Some("true"), Some("1000"), Some("1"));
+const THEN: Told = (429, "tokens", "rate_limit_exceeded", None, Some("6999"), Some("7"));
+const THEN_ONE: Told = (429, "requests", "rate_limit_exceeded", None, Some("6999"), Some("7"));
+const NOT_ALLOCATED: Told = (403, "invalid_request_error", "model_not_allocated", None, None, None);
+
+/// What is told of a limit, without an instant at which the request passes and with one.
+fn told_of(limit: Limit) -> [Told; 2] {
+    match limit {
+        Limit::NoAllocation => [NOT_ALLOCATED, NOT_ALLOCATED],
+        Limit::RequestSize | Limit::Baseline | Limit::Ceiling | Limit::Spare | Limit::Budget => [NEVER, THEN],
+        Limit::Requests => [NEVER, THEN_ONE],
+        // Somebody else's end, or another id, helps; nobody knows when.
+        Limit::InFlight | Limit::Holds | Limit::ReservationId | Limit::Unspecified => [SOON, THEN],
     }
 }
 
 #[tokio::test]
-async fn requests_a_minute_and_budgets_say_when_they_pass() {
-    for (limit, kind) in [(Limit::Requests, "requests"), (Limit::Budget, "tokens")] {
-        let world = World::new().await;
-        world.quota.answer([Answer::Refuse(limit, Some(Duration::from_secs(7)))]);
-        let (head, body) = answer_to(&world, CHAT, &authorization(), STREAMED).await;
-        assert_eq!((head.status, head.header("retry-after")), (429, Some("7")));
-        assert_eq!(body["error"]["type"], kind);
+async fn every_refusal_is_for_good_only_if_it_can_never_pass_and_else_says_when() {
+    let mut world = World::new().await;
+    let limits: Vec<_> = (0..).map_while(|number| Limit::try_from(number).ok()).collect();
+    assert!(limits.len() >= 11, "{limits:?}");
+    for limit in limits {
+        let retries = [None, Some(Duration::from_micros(6_998_001))];
+        for (retry, told) in retries.into_iter().zip(told_of(limit)) {
+            world.quota.answer([Answer::Refuse(limit, retry)]);
+            let (head, body) = answer_to(&world, CHAT, &authorization(), STREAMED).await;
+            let text = |name: &str| body["error"][name].as_str().unwrap_or_default();
+            let header = |name: &str| head.header(name);
+            let found = (
+                head.status,
+                text("type"),
+                text("code"),
+                header("x-should-retry"),
+                header("retry-after-ms"),
+                header("retry-after"),
+            );
+            assert_eq!(found, told, "{limit:?} {retry:?}");
+        }
     }
+    assert!(world.upstream.is_untouched());
 }
 
 #[tokio::test]
