@@ -60,11 +60,20 @@ async fn create(
     quota.governance.create_access_key(request).await.map_err(|status| client::said(&status))?;
     output::line(&secret);
     output::note(&format!(
-        "access key {} for a {}: shown this once; its holder puts it into a file only they can read, and runs weir with \
+        "access key {} for {} {}: shown this once\nIts holder puts it into a file only they can read, and runs weir with \
          WEIR__QUOTA__TOKEN__FILE=that-file",
-        key.id, key.role
+        key.id,
+        article(&key.role),
+        key.role
     ));
     Ok(())
+}
+
+fn article(role: &Role) -> &'static str {
+    match role {
+        Role::Admin | Role::Approver => "an",
+        Role::Lead(_) | Role::Node | Role::Viewer => "a",
+    }
 }
 
 async fn list(quota: &mut Quota, now: Timestamp) -> anyhow::Result<()> {

@@ -47,6 +47,9 @@ fn asked(wanted: cli::BurstRequest, now: Timestamp) -> anyhow::Result<Burst> {
     let (start, end) = (instant(wanted.start), instant(wanted.end));
     let window = Window::try_new(start, end)
         .ok_or_else(|| anyhow::anyhow!("--end {} is not after --start {}", shown(end), shown(start)))?;
+    if end <= now {
+        anyhow::bail!("--end {} has passed; a burst counts until then", shown(end));
+    }
     let usual = || usual_name(&wanted.service, wanted.category.as_str(), start);
     Ok(Burst {
         id: wanted.name.clone().map_or_else(usual, Ok)?,
@@ -130,9 +133,9 @@ fn table(mut bursts: Vec<BurstState>) -> anyhow::Result<String> {
             state.burst.as_ref().and_then(|burst| burst.start.as_ref()).map_or(0, |start| start.seconds);
         if is_open(state) { (false, start) } else { (true, -start) }
     });
-    let headings = ["burst", "service", "pool", "start", "end", "phase", "by", "reason", "tokens a minute"];
+    let headings = ["burst\nservice in pool", "start\nend", "phase\nby", "reason", "tokens\na minute"];
     let rows = bursts.iter().map(cells).collect::<anyhow::Result<_>>()?;
-    Ok(output::table(&headings, headings.len() - 1, rows))
+    Ok(output::table_with_text(&headings, &[3], headings.len() - 1, rows))
 }
 
 fn is_open(state: &BurstState) -> bool {
@@ -153,13 +156,9 @@ fn cells(state: &BurstState) -> anyhow::Result<Vec<String>> {
         }
     };
     Ok(vec![
-        burst.id,
-        burst.service,
-        burst.pool,
-        shown(start),
-        shown(end),
-        phase,
-        by(state),
+        format!("{}\n{} in {}", burst.id, burst.service, burst.pool),
+        format!("{}\n{}", shown(start), shown(end)),
+        format!("{phase}\n{}", by(state)),
         format!(
             "{category}{}",
             if state.decision_reason.is_empty() { burst.reason } else { state.decision_reason.clone() }
@@ -198,7 +197,7 @@ fn told(answer: &BurstResponse) -> anyhow::Result<String> {
     let (was, id, extra) =
         (if answer.changed { "is" } else { "was already" }, &burst.id, burst.extra_per_minute);
     let mut told = format!(
-        "burst {id} {was} {}: {} tokens a minute more for {} in pool {}, from {} to {}",
+        "burst {id} {was} {}: {} tokens a minute more for {} in pool {},\nfrom {} to {}",
         phase(state.phase()),
         output::grouped(extra),
         burst.service,
@@ -277,6 +276,35 @@ mod tests {
             "{told}"
         );
         assert!(told.ends_with("weir burst approve launch"), "{told}");
+    }
+
+    #[test]
+    fn a_burst_that_is_over_before_it_is_asked_for_is_refused_with_its_end() {
+        let wanted = |start: &str, end: &str| cli::BurstRequest {
+            service: "chat".parse().unwrap(),
+            pool: "gpt".parse().unwrap(),
+            extra: 1,
+            start: start.parse().unwrap(),
+            end: end.parse().unwrap(),
+            category: Category::Other,
+            reason: "r".to_owned(),
+            name: None,
+        };
+        let now = Timestamp::from_secs(1_000_000);
+        let told = |start, end| asked(wanted(start, end), now).err().map(|problem| problem.to_string());
+        assert!(
+            told("1970-01-01", "1970-01-02").unwrap().starts_with("--end 1970-01-02T00:00:00Z has passed")
+        );
+        assert!(told("+2h", "+1h").unwrap().contains("is not after --start"));
+        assert_eq!(told("1970-01-01", "+1h"), None, "it may begin before it is asked for");
+    }
+
+    #[test]
+    fn a_list_fits_a_screen() {
+        let mut wide = burst("shop-assistant-demo-2026-12-01", 3_000);
+        wide.reason = "a reason that somebody gave at length, since they were asked to say why".to_owned();
+        let table = table(vec![state(&BurstRecord::requested(&wide))]).unwrap();
+        assert!(table.lines().all(|line| line.chars().count() <= 120), "{table}");
     }
 
     #[test]

@@ -57,11 +57,12 @@ fn table(exceptions: &[Exception], now: Timestamp) -> String {
         return "no exceptions".to_owned();
     }
     let cells = |it: &Exception| {
-        let (waives, ends) = (waived(&it.waives).to_owned(), shown_from(it.end, now));
+        let ends = shown_from(it.end, now).replacen(' ', "\n", 1);
+        let waives = waived(&it.waives).to_owned();
         vec![it.id.to_string(), it.service.to_string(), waives, it.owner.clone(), ends, it.reason.clone()]
     };
     let headings = ["exception", "service", "waives", "owner", "ends", "reason"];
-    output::table(&headings, headings.len(), exceptions.iter().map(cells).collect())
+    output::table_with_text(&headings, &[2, 5], headings.len(), exceptions.iter().map(cells).collect())
 }
 
 fn waived(waiver: &Waiver) -> &str {
@@ -87,7 +88,7 @@ mod tests {
         };
         let table = table(&[exception], Timestamp::EPOCH);
         for part in
-            ["trial", "sandbox-limit", "Bo", "1970-01-02T00:00:00Z (in 1 d 0 h)", "nobody owns it yet"]
+            ["trial", "sandbox-limit", "Bo", "1970-01-02T00:00:00Z ", "(in 1 d 0 h)", "nobody owns it yet"]
         {
             assert!(table.contains(part), "{table}");
         }

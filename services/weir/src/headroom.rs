@@ -22,13 +22,18 @@ pub(crate) async fn run(
     tokens: Option<u64>,
 ) -> anyhow::Result<()> {
     let mut quota = client::connect(config).await?;
-    let pool = pool.map_or_else(String::new, |pool| pool.to_string());
-    let request =
-        GetHeadroomRequest { service: service.to_string(), pool, tokens: tokens.unwrap_or_default() };
+    let request = GetHeadroomRequest {
+        service: service.to_string(),
+        pool: pool.as_ref().map_or_else(String::new, PoolId::to_string),
+        tokens: tokens.unwrap_or_default(),
+    };
     let reply = quota.admission.get_headroom(request).await.map_err(|status| client::said(&status))?;
     let allocations = reply.into_inner().allocations;
     if allocations.is_empty() {
-        anyhow::bail!("service {service} has no allocation; see your policy folder, then `weir apply`");
+        let place = pool.map_or_else(String::new, |pool| format!(" in pool {pool}"));
+        anyhow::bail!(
+            "service {service} has no allocation{place}; see your policy folder, then `weir apply`"
+        );
     }
     let now = SystemClock.now();
     let texts: Vec<_> = allocations.iter().map(|allocation| text(&service, allocation, now)).collect();
@@ -40,7 +45,7 @@ pub(crate) async fn run(
 fn text(service: &ServiceId, headroom: &Headroom, now: Timestamp) -> String {
     let mut sheet = Sheet(vec![format!("{service} in pool {}", headroom.pool)]);
     if !headroom.summary.is_empty() {
-        sheet.0.push(format!("  {}", headroom.summary));
+        sheet.sentence(&headroom.summary);
     }
     tokens(&mut sheet, headroom);
     requests(&mut sheet, headroom);
@@ -56,7 +61,7 @@ fn text(service: &ServiceId, headroom: &Headroom, now: Timestamp) -> String {
         sheet.line("shadow mode", "refusals are recorded and not enforced");
     }
     for burst in &headroom.bursts {
-        sheet.0.push(format!("  {}", burst_text(burst, now)));
+        sheet.sentence(&burst_text(burst, now));
     }
     if let Some(next) = &headroom.next_change {
         let at = codec::timestamp_from_wire(next.at.as_ref(), "at");
@@ -64,7 +69,7 @@ fn text(service: &ServiceId, headroom: &Headroom, now: Timestamp) -> String {
         sheet.line("next change", &format!("{}, {at}", next.what));
     }
     if let Some(prospect) = &headroom.prospect {
-        sheet.0.push(format!("  {}", prospect_text(prospect)));
+        sheet.sentence(&prospect_text(prospect));
     }
     sheet.0.join("\n")
 }
@@ -74,7 +79,11 @@ struct Sheet(Vec<String>);
 
 impl Sheet {
     fn line(&mut self, name: &str, text: &str) {
-        self.0.push(format!("  {name:15} {text}"));
+        self.0.push(output::wrapped(&format!("  {name:15} {text}"), 18));
+    }
+
+    fn sentence(&mut self, text: &str) {
+        self.0.push(output::wrapped(&format!("  {text}"), 4));
     }
 }
 
@@ -251,6 +260,11 @@ mod tests {
         }
     }
 
+    /// However it is broken into lines.
+    fn in_one_line(text: &str) -> String {
+        text.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
     #[test]
     fn everything_that_limits_is_shown_with_how_far_it_is_used() {
         let text = text(&ServiceId::try_new("chat").unwrap(), &sample(), Timestamp::EPOCH);
@@ -268,8 +282,9 @@ mod tests {
             "next change     burst launch ends, 1970-01-01T00:01:00Z",
             "a request of 5 000 tokens would be refused now: it passes in 2.000 s",
         ] {
-            assert!(text.contains(part), "{part:?} is not in\n{text}");
+            assert!(in_one_line(&text).contains(&in_one_line(part)), "{part:?} is not in\n{text}");
         }
+        assert!(text.lines().all(|line| line.chars().count() <= 120), "{text}");
     }
 
     #[test]

@@ -37,6 +37,11 @@ async fn create_and_show(quota: &mut Quota, request: cli::KeyRequest, now: Times
     if expires.is_some_and(|expires| expires <= now) {
         bail!("--expires lies in the past: the key would never be accepted");
     }
+    if request.human.as_ref().is_some_and(|name| name.trim().is_empty()) {
+        bail!(
+            "--human is empty; state the name of the person who holds the key, or leave it out for a program"
+        );
+    }
     let service = request.service;
     let id = request.name.map_or_else(|| with_second(service.as_str(), now), Ok)?;
     let key = random();
@@ -106,7 +111,8 @@ async fn rotate(
     quota.governance.rotate_caller_key(request).await.map_err(|status| client::said(&status))?;
     output::line(&key);
     let until = shown(old_expires);
-    output::note(&format!("key {new}, in place of {old}, which is accepted until {until}: shown this once"));
+    let text = format!("key {new}, in place of {old}, which is accepted until {until}: shown this once");
+    output::note(&output::wrapped(&text, 0));
     Ok(())
 }
 

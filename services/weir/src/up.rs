@@ -108,7 +108,7 @@ async fn serve(
     let demo_keys =
         if with_demo { Some(demo::furnish_quota(&mut quota, node.config()).await?) } else { None };
     let first_key = first_key(&mut quota, &files.policy, demo_keys.as_ref()).await?;
-    let welcome = welcome(&addresses, first_key.as_ref());
+    let welcome = welcome(&addresses, &url, first_key.as_ref());
     output::line(&welcome);
     if let Some(keys) = &demo_keys {
         stages.start("demo", |shutdown| demo::run(addresses, keys.clone(), welcome, shutdown));
@@ -155,13 +155,13 @@ async fn first_key(
     Ok(Some((service.id.to_string(), key)))
 }
 
-fn welcome(addresses: &Addresses, first_key: Option<&(String, String)>) -> String {
+fn welcome(addresses: &Addresses, quota_url: &str, first_key: Option<&(String, String)>) -> String {
     let mut lines = vec![
         "Weir is up.".to_owned(),
         format!("  gateway   http://{}/v1   (OpenAI SDKs: base_url)", addresses.gateway),
         format!("            http://{}      (Azure SDKs: azure_endpoint)", addresses.gateway),
         format!("  showback  http://{}/", addresses.showback),
-        format!("  quota     http://{}      (gRPC)", addresses.quota),
+        format!("  quota     {quota_url}      (gRPC)"),
         format!("  health    http://{}/readyz, /metrics", addresses.telemetry),
     ];
     lines.extend(addresses.emulator.as_ref().map(|it| format!("  emulator  http://{it}/emulator/v1/ledger")));
