@@ -93,7 +93,7 @@ fn check_known(terms: &PoolTerms, change: &Change) -> Result<(), ChangeRefused> 
 fn check(terms: &PoolTerms, change: &Change, now: Timestamp) -> Result<(), ChangeRefused> {
     match change {
         Change::SetAllocation { .. } if terms.pool().is_none() => Err(ChangeRefused::NoPool),
-        Change::GrantBurst(granted) => check_has_allocation(terms, &granted.burst),
+        Change::GrantBurst(granted) => check_grant(terms, &granted.burst, now),
         Change::RequestBurst(burst) => check_request(terms, burst, now),
         Change::ApproveBurst { burst, approval } => check_approval(record(terms, burst)?, *approval, now),
         Change::DenyBurst { burst } => {
@@ -130,7 +130,20 @@ fn check_request(terms: &PoolTerms, burst: &Burst, now: Timestamp) -> Result<(),
     }
     check_has_allocation(terms, burst)?;
     let asked = BurstRecord::requested(burst);
-    if asked.phase(now) == Phase::Expired { Err(too_late(&asked, "requested", now)) } else { Ok(()) }
+    if asked.phase(now) == Phase::Expired {
+        return Err(too_late(&asked, "requested", now));
+    }
+    terms.full_of_bursts(&burst.service, now).map_or(Ok(()), Err)
+}
+
+/// A burst that is open already, or over, takes no further room.
+fn check_grant(terms: &PoolTerms, burst: &Burst, now: Timestamp) -> Result<(), ChangeRefused> {
+    check_has_allocation(terms, burst)?;
+    let known = terms.bursts().get(&burst.id).filter(|known| known.burst.service == burst.service);
+    if known.is_some_and(|known| known.phase(now).is_open()) || burst.window.end() <= now {
+        return Ok(());
+    }
+    terms.full_of_bursts(&burst.service, now).map_or(Ok(()), Err)
 }
 
 /// A guaranteed burst is not made less by approving it otherwise, so that an approval that comes late, or again, after

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::amount::{Money, RequestsPerMinute, Tokens, TokensPerMinute};
 use crate::calendar::Utc;
-use crate::ids::{BudgetId, BurstId, ReservationId};
+use crate::ids::{BudgetId, BurstId, ReservationId, ServiceId};
 use crate::ledger::Shortage;
 use crate::time::Timestamp;
 
@@ -246,6 +246,25 @@ pub enum ChangeRefused {
     BurstNameTaken {
         /// The name.
         burst: BurstId,
+    },
+    /// An allocation has as many bursts as it may.
+    #[error(
+        "service {service} has {open} bursts in the pool that are asked for, coming or active, which is the most; \
+         deny or revoke one of them, or ask again when one has ended"
+    )]
+    TooManyBursts {
+        /// Whose.
+        service: ServiceId,
+        /// How many.
+        open: usize,
+    },
+    /// A pool remembers as many bursts as it can, and none of them has ended.
+    #[error(
+        "the pool has {kept} bursts whose windows have not ended, which is the most; ask again when one has"
+    )]
+    BurstsFull {
+        /// How many.
+        kept: usize,
     },
     /// There is no such burst.
     #[error("there is no burst named {burst} in the pool")]

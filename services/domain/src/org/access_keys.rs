@@ -7,6 +7,9 @@ use crate::ids::{AccessKeyId, TeamId};
 use crate::org::{Decided, Event, Org};
 use crate::time::Timestamp;
 
+/// Access keys that open something: one for each of some hundred people and gateways, and for their successors.
+pub const ACCESS_KEYS_MAX: usize = 1_024;
+
 /// Why an access key is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AccessKeyRefused {
@@ -21,6 +24,14 @@ pub enum AccessKeyRefused {
     SecretTaken {
         /// That name.
         other: AccessKeyId,
+    },
+    /// There are as many as there may be.
+    #[error(
+        "there are {live} access keys that have not expired, which is the most; revoke one that is not used"
+    )]
+    TooMany {
+        /// How many.
+        live: usize,
     },
     /// It would be that of the lead of a team that there is not.
     #[error("team {team} is not defined; define it in the policy first")]
@@ -64,7 +75,32 @@ impl Org {
         if let Some(expires) = key.expires.filter(|expires| *expires <= by.at) {
             return Err(AccessKeyRefused::ExpiryPast { expires });
         }
+        let expired = |key: &AccessKey| key.expires.is_some_and(|expires| expires <= by.at);
+        let live = self.access_keys.values().filter(|key| !expired(key)).count();
+        if live >= ACCESS_KEYS_MAX {
+            return Err(AccessKeyRefused::TooMany { live });
+        }
         Ok(Some(Event { by, what: Decided::AccessKeyCreated(key.clone()) }))
+    }
+
+    /// Takes a key in. Where there are more than may open something, those that have expired are kept as those that are
+    /// revoked.
+    pub(super) fn take_access_key(&mut self, key: &AccessKey, now: Timestamp) {
+        self.access_by_hash.insert(key.hash, key.id.clone());
+        self.access_keys.insert(key.id.clone(), key.clone());
+        if self.access_keys.len() <= ACCESS_KEYS_MAX {
+            return;
+        }
+        let expired = self.access_keys.values().filter(|key| key.expires.is_some_and(|at| at <= now));
+        let expired: Vec<_> = expired.map(|key| key.id.clone()).collect();
+        for id in expired {
+            self.drop_access_key(&id);
+        }
+    }
+
+    pub(super) fn drop_access_key(&mut self, id: &AccessKeyId) {
+        self.access_keys.remove(id);
+        self.access_revoked.insert(id.clone());
     }
 
     /// Revokes an access key; no event if it was revoked before.

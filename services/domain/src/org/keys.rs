@@ -7,6 +7,10 @@ use crate::ids::{CallerKeyId, ModelName, ServiceId};
 use crate::org::{Decided, Event, Org};
 use crate::time::Timestamp;
 
+/// Caller keys of one service that may call: two for each of 32 deployments of it, one on its way in and one on its way
+/// out. Every gateway is told of all keys of all services.
+pub const CALLER_KEYS_MAX: usize = 64;
+
 /// One key takes the place of another, which goes on for a while.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyRotation {
@@ -34,6 +38,16 @@ pub enum KeyRefused {
     SecretTaken {
         /// That name.
         other: CallerKeyId,
+    },
+    /// The service has as many keys as it may.
+    #[error(
+        "service {service} has {live} caller keys that may call, which is the most; revoke one that is not used"
+    )]
+    TooMany {
+        /// Whose.
+        service: ServiceId,
+        /// How many.
+        live: usize,
     },
     /// It would call as a service that there is not.
     #[error("service {service} is not defined; define it in the policy first")]
@@ -90,7 +104,34 @@ impl Org {
         if let Some(expires) = key.expires.filter(|expires| *expires <= by.at) {
             return Err(KeyRefused::ExpiryPast { expires });
         }
+        let expired = |key: &CallerKey| key.expires.is_some_and(|expires| expires <= by.at);
+        let live = self.keys_of(&key.service).filter(|key| !expired(key)).count();
+        if live >= CALLER_KEYS_MAX {
+            return Err(KeyRefused::TooMany { service: key.service.clone(), live });
+        }
         Ok(Some(Event { by, what: Decided::CallerKeyCreated(key.clone()) }))
+    }
+
+    fn keys_of(&self, service: &ServiceId) -> impl Iterator<Item = &CallerKey> {
+        self.keys.values().filter(move |key| key.service == *service)
+    }
+
+    /// Takes a key in. Where its service has more than may call, those that have expired are kept as those that are revoked.
+    pub(super) fn take_key(&mut self, key: &CallerKey, now: Timestamp) {
+        self.keys.insert(key.id.clone(), key.clone());
+        if self.keys_of(&key.service).count() <= CALLER_KEYS_MAX {
+            return;
+        }
+        let expired = self.keys_of(&key.service).filter(|key| key.expires.is_some_and(|at| at <= now));
+        let expired: Vec<_> = expired.map(|key| key.id.clone()).collect();
+        for id in expired {
+            self.drop_key(&id);
+        }
+    }
+
+    pub(super) fn drop_key(&mut self, id: &CallerKeyId) {
+        let hash = self.keys.remove(id).map(|key| key.hash);
+        self.revoked.extend(hash.map(|hash| (id.clone(), hash)));
     }
 
     /// Revokes a caller key; no event if it was revoked before.

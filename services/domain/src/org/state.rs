@@ -7,7 +7,7 @@ use crate::burst::BurstRecord;
 use crate::directory::{CallerKey, KeyHash};
 use crate::ids::{AccessKeyId, BurstId, CallerKeyId, ExceptionId, ModelName, PoolId, ServiceId, TeamId};
 use crate::ledger::{Governed, PoolTerms};
-use crate::org::{Decided, Event, Intent};
+use crate::org::{Decided, EXCEPTIONS_MAX, Event, Intent};
 use crate::policy::{Exception, Service, Team};
 use crate::price::Price;
 use crate::time::Timestamp;
@@ -50,35 +50,30 @@ impl Org {
                 drop(self.prices.insert((price.model.clone(), price.valid_from), price));
             }
             Decided::PriceRemoved { model, valid_from } => drop(self.prices.remove(&(model, valid_from))),
-            Decided::ExceptionGranted(exception) => self.grant(exception),
+            Decided::ExceptionGranted(exception) => self.grant(exception, event.by.at),
             Decided::ExceptionEnded(exception) => {
                 self.exceptions.remove(&exception);
                 self.ended.insert(exception);
             }
-            Decided::CallerKeyCreated(key) => drop(self.keys.insert(key.id.clone(), key)),
-            Decided::CallerKeyRevoked(key) => {
-                let hash = self.keys.remove(&key).map(|key| key.hash);
-                self.revoked.extend(hash.map(|hash| (key, hash)));
-            }
+            Decided::CallerKeyCreated(key) => self.take_key(&key, event.by.at),
+            Decided::CallerKeyRevoked(key) => self.drop_key(&key),
             Decided::CallerKeyExpirySet { key, expires } => {
                 if let Some(key) = self.keys.get_mut(&key) {
                     key.expires = Some(expires);
                 }
             }
-            Decided::AccessKeyCreated(key) => {
-                self.access_by_hash.insert(key.hash, key.id.clone());
-                self.access_keys.insert(key.id.clone(), key);
-            }
-            Decided::AccessKeyRevoked(key) => {
-                self.access_keys.remove(&key);
-                self.access_revoked.insert(key);
-            }
+            Decided::AccessKeyCreated(key) => self.take_access_key(&key, event.by.at),
+            Decided::AccessKeyRevoked(key) => self.drop_access_key(&key),
         }
     }
 
-    fn grant(&mut self, exception: Exception) {
+    /// Of more than may be, those that have ended by themselves are forgotten.
+    fn grant(&mut self, exception: Exception, now: Timestamp) {
         self.ended.remove(&exception.id);
         self.exceptions.insert(exception.id.clone(), exception);
+        if self.exceptions.len() > EXCEPTIONS_MAX {
+            self.exceptions.retain(|_, exception| exception.end > now);
+        }
     }
 
     /// Makes a decision about a pool so. Decisions about different pools, and about none, may come in any order.

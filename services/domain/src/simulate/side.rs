@@ -26,7 +26,7 @@ pub(super) struct Side {
 
 impl Side {
     pub(super) fn new(org: &Org, begins: Timestamp) -> Self {
-        let pools = org.pools().filter_map(|id| Some((id.clone(), org.terms(id)?.clone())));
+        let pools = org.pools().filter_map(|id| Some((id.clone(), org.terms(id)?.with_past())));
         let pools: BTreeMap<PoolId, PoolTerms> = pools.filter(|(_, terms)| terms.pool().is_some()).collect();
         let models = pools.iter().flat_map(|(id, terms)| {
             terms.pool().into_iter().flat_map(move |pool| pool.models.iter().map(move |model| (model, id)))

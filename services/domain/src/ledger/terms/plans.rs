@@ -1,7 +1,8 @@
 //! Plans of refill: what was decided about a pool, as rates and depths over time.
 //!
-//! A plan holds every edge that was ever decided, past ones too. So it depends on the decisions alone and not on when it
-//! is computed, and a bucket that nobody has looked at since before an edge still finds it.
+//! A plan holds the edges of all bursts that were open when it was last decided, those that have passed since too. So it
+//! depends on the decisions alone and not on when it is computed, and a bucket that nobody has looked at since before an
+//! edge still finds it. It does not grow with bursts that are over.
 
 use std::time::Duration;
 

@@ -2,7 +2,8 @@
 
 use super::story::*;
 use crate::burst::Approval::{BestEffort, Guaranteed};
-use crate::ledger::ChangeRefused;
+use crate::burst::GrantedBurst;
+use crate::ledger::{BURSTS_KEPT_MAX, BURSTS_OPEN_MAX, ChangeRefused, Governed, TermsChanged};
 
 /// A pool of 60,000 a minute in which two services are guaranteed nothing.
 fn two_services() -> Story {
@@ -138,4 +139,71 @@ fn a_policy_grants_a_burst_whatever_was_known_of_its_name() {
         .when([granted(burst("launch", "search", 20_000, (10, 30)), BestEffort)])
         .then_done()
         .guaranteed("search", 29, 0);
+}
+
+#[test]
+fn an_allocation_has_so_many_open_bursts_and_those_that_are_over_leave_room() {
+    let mut story = two_services();
+    let max = i64::try_from(BURSTS_OPEN_MAX).unwrap();
+    for number in 0..max {
+        story = story.and(asked(burst(&format!("b{number}"), "chat", 1, (10 + number, 11 + number))));
+    }
+    let another = || asked(burst("another", "chat", 1, (200, 210)));
+    story
+        .when([another()])
+        .then_refused_because(
+            "service chat has 64 bursts in the pool that are asked for, coming or active, which is the most; deny or \
+             revoke one of them, or ask again when one has ended",
+        )
+        .when([granted(burst("another", "chat", 1, (200, 210)), Guaranteed)])
+        .then_refused(ChangeRefused::TooManyBursts { service: service("chat"), open: BURSTS_OPEN_MAX })
+        .and(asked(burst("theirs", "search", 1, (200, 210))))
+        .and(denied("b5"))
+        .and(another())
+        .when([asked(burst("more", "chat", 1, (200, 210)))])
+        .then_refused(ChangeRefused::TooManyBursts { service: service("chat"), open: BURSTS_OPEN_MAX })
+        .at(11)
+        .and(asked(burst("more", "chat", 1, (200, 210))));
+}
+
+#[test]
+fn bursts_that_are_over_cost_what_is_kept_of_them_and_no_plan() {
+    let mut story = two_services();
+    let last = i64::try_from(BURSTS_KEPT_MAX).unwrap() + 500;
+    for at in 0..=last {
+        let burst = burst(&format!("b{at}"), "chat", 30_000, (at, at + 1));
+        let approver = "grace".to_owned();
+        let granted = GrantedBurst { burst, approval: Guaranteed, approver };
+        story.terms.evolve(&Governed { by: by(s(at)), what: TermsChanged::BurstGranted(granted) });
+    }
+    assert_eq!(story.terms.bursts().len(), BURSTS_KEPT_MAX, "the first to have ended are forgotten");
+    let known = |number: i64| story.terms.bursts().contains_key(&named(&format!("b{number}")));
+    assert!(known(last) && known(last - 4_000) && !known(0));
+    assert_eq!(story.terms.bursts_of(&service("chat")).count(), 1);
+    assert_eq!(story.terms.plan_of_guarantee(&service("chat")).segments().len(), 3);
+    story.guaranteed("chat", last, 30_000).guaranteed("chat", last + 1, 0).at(last + 1).and(asked(burst(
+        "b0",
+        "chat",
+        1,
+        (last + 1, last + 2),
+    )));
+}
+
+#[test]
+fn a_burst_that_can_still_count_is_never_forgotten() {
+    let mut story = given().and(pool(60_000));
+    let services = BURSTS_KEPT_MAX / BURSTS_OPEN_MAX;
+    for number in 0..services {
+        let name = format!("s{number}");
+        story = story.and(allocation(&name, 1));
+        for at in 0..BURSTS_OPEN_MAX {
+            story = story.and(asked(burst(&format!("{name}-{at}"), &name, 1, (10, 20))));
+        }
+    }
+    story
+        .and(allocation("late", 1))
+        .when([asked(burst("late", "late", 1, (10, 20)))])
+        .then_refused(ChangeRefused::BurstsFull { kept: BURSTS_KEPT_MAX })
+        .at(20)
+        .and(asked(burst("late", "late", 1, (30, 40))));
 }

@@ -31,6 +31,10 @@ pub(super) fn day(number: i64) -> i64 {
     number * 86_400
 }
 
+pub(super) fn by(now: Timestamp) -> Authorship {
+    Authorship { author: "ada".into(), reason: "because".into(), at: now, commit: None }
+}
+
 pub(super) fn tpm(rate: u64) -> TokensPerMinute {
     TokensPerMinute::new(rate)
 }

@@ -1,0 +1,106 @@
+//! How much of a kind an organisation may have, and that what is over leaves room.
+
+use super::*;
+use crate::access::{AccessKey, Role};
+use crate::directory::{CallerKey, KeyHash, KeyHolder};
+use crate::org::{
+    ACCESS_KEYS_MAX, AccessKeyRefused, CALLER_KEYS_MAX, Decided, EXCEPTIONS_MAX, Event, ExceptionRefused,
+    KeyRefused,
+};
+use crate::policy::sample::{day, exception, id, policy};
+
+fn hash(number: usize) -> KeyHash {
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&(number as u64).to_be_bytes());
+    KeyHash::new(bytes)
+}
+
+fn caller_key(number: usize, expires: Option<Timestamp>) -> CallerKey {
+    let (id, service, holder) = (id(&format!("k{number}")), id("chat"), KeyHolder::Workload);
+    CallerKey { id, hash: hash(number), service, holder, expires, models: vec![] }
+}
+
+fn create(org: &mut Org, key: &CallerKey, at: Timestamp) -> Result<(), KeyRefused> {
+    org.create_key(key, by_at(at)).map(|event| org.evolve(&event.unwrap()))
+}
+
+#[test]
+fn a_service_has_so_many_keys_and_expired_ones_leave_room() {
+    let mut org = organised(&policy());
+    for number in 0..CALLER_KEYS_MAX {
+        create(&mut org, &caller_key(number, (number < 3).then(|| day(1))), NOW).unwrap();
+    }
+    let refused = create(&mut org, &caller_key(100, None), NOW).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "service chat has 64 caller keys that may call, which is the most; revoke one that is not used"
+    );
+    let event = org.revoke_key(&id("k9"), by()).unwrap().unwrap();
+    org.evolve(&event);
+    create(&mut org, &caller_key(100, None), NOW).unwrap();
+    for number in 101..104 {
+        create(&mut org, &caller_key(number, None), day(1)).unwrap();
+    }
+    assert_eq!(org.keys().count(), CALLER_KEYS_MAX, "what has expired is no longer told to gateways");
+    let refused = create(&mut org, &caller_key(104, None), day(1));
+    assert_eq!(refused, Err(KeyRefused::TooMany { service: id("chat"), live: CALLER_KEYS_MAX }));
+    let taken = create(&mut org, &caller_key(0, None), day(1));
+    assert_eq!(taken, Err(KeyRefused::NameTaken { id: id("k0") }), "its name stays used up");
+}
+
+#[test]
+fn the_keys_of_one_service_are_not_those_of_another() {
+    let mut org = organised(&policy());
+    for number in 0..CALLER_KEYS_MAX {
+        create(&mut org, &caller_key(number, None), NOW).unwrap();
+    }
+    create(&mut org, &CallerKey { service: id("search"), ..caller_key(100, None) }, NOW).unwrap();
+}
+
+#[test]
+fn there_are_so_many_access_keys_and_expired_ones_leave_room() {
+    let mut org = organised(&policy());
+    let key = |number, expires| AccessKey {
+        id: id(&format!("a{number}")),
+        hash: hash(number),
+        role: Role::Viewer,
+        expires,
+    };
+    let create = |org: &mut Org, key: &AccessKey, at| {
+        org.create_access_key(key, by_at(at)).map(|event| org.evolve(&event.unwrap()))
+    };
+    for number in 0..ACCESS_KEYS_MAX {
+        create(&mut org, &key(number, (number == 0).then(|| day(1))), NOW).unwrap();
+    }
+    let refused = create(&mut org, &key(9_999, None), NOW);
+    assert_eq!(refused, Err(AccessKeyRefused::TooMany { live: ACCESS_KEYS_MAX }));
+    create(&mut org, &key(9_999, None), day(1)).unwrap();
+    assert_eq!(org.access_keys().count(), ACCESS_KEYS_MAX);
+    let taken = create(&mut org, &key(0, None), day(1));
+    assert_eq!(taken, Err(AccessKeyRefused::NameTaken { id: id("a0") }));
+}
+
+#[test]
+fn there_are_so_many_exceptions_and_ended_ones_leave_room() {
+    let mut org = organised(&policy());
+    let numbered = |number: usize, days| exception(&format!("e{number}"), "chat", days);
+    for number in 0..EXCEPTIONS_MAX {
+        let days = if number == 0 { 1 } else { 9 };
+        let what = Decided::ExceptionGranted(numbered(number, days));
+        org.evolve(&Event { by: by(), what });
+    }
+    let refused = org.grant_exception(&numbered(9_999, 9), &RULES, &by());
+    assert_eq!(refused, Err(ExceptionRefused::TooMany { open: EXCEPTIONS_MAX }));
+    let longer = org.grant_exception(&numbered(5, 12), &RULES, &by());
+    assert!(longer.is_ok(), "one that there is may change");
+    let mut stated = policy();
+    stated.exceptions = vec![numbered(9_999, 9)];
+    let told = super::refused(&org, &stated);
+    assert!(
+        told.iter().any(|problem| problem.starts_with("exceptions: 1025 would not have ended")),
+        "{told:?}"
+    );
+    let change = org.grant_exception(&numbered(9_999, 9), &RULES, &by_at(day(1))).unwrap();
+    make(&mut org, &change, day(1));
+    assert_eq!(org.exceptions(day(1)).len(), EXCEPTIONS_MAX);
+}
