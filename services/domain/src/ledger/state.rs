@@ -116,7 +116,7 @@ impl Ledger {
     pub fn known(&self, hold: HoldId) -> Known {
         let id = hold.slice();
         match self.slices.get(&id) {
-            Some(slice) if slice.settled.has(hold.number()) => Known::Settled,
+            Some(slice) if slice.has_settled(hold.number()) => Known::Settled,
             Some(_) => Known::Outstanding,
             None if id.is_self_granted() && self.forgotten.is_none_or(|forgotten| forgotten < id) => {
                 Known::Foreign
