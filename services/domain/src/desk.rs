@@ -247,7 +247,12 @@ impl Desk {
         if !is_one || self.hands[place.index()].in_flight() >= HOLDS_PER_ALLOCATION_MAX {
             return false;
         }
-        let begun = self.holds.begin(hold, place, self.ledger.money_of(hold), self.ledger.at());
+        let begun = self.holds.begin(
+            hold,
+            place,
+            self.ledger.money_of(hold.slice(), hold.tokens()),
+            self.ledger.at(),
+        );
         if begun {
             self.hands[place.index()].begun();
         }

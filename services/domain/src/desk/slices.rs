@@ -43,10 +43,13 @@ impl Desk {
         requests.or_else(|| terms.in_flight_max.map(|max| Refusal::InFlight { max }))
     }
 
-    /// Takes back what a node did not hand out of its slice. Whether it was the node's, and open.
+    /// Takes back what a node did not hand out of its slice, in tokens; the ledger knows what money goes with them. Whether it
+    /// was the node's, and open.
     pub fn take_back(&mut self, node: &NodeId, seal: &Seal) -> Answer<bool> {
         let theirs = self.ledger.slice(seal.slice).is_some_and(|slice| slice.holder() == Some(node));
-        let seal = &Seal { holds: seal.holds.min(HOLDS_PER_SLICE), ..*seal };
+        let Seal { slice, free: Quantity { tokens, .. }, holds } = *seal;
+        let free = Quantity { tokens, money: self.ledger.money_of(slice, tokens) };
+        let seal = &Seal { slice, free, holds: holds.min(HOLDS_PER_SLICE) };
         let movement = theirs.then(|| self.ledger.seal(seal)).flatten();
         let sealed = movement.is_some();
         if let Some(movement) = movement {

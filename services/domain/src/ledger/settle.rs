@@ -1,7 +1,7 @@
 //! What replaces holds, ends slices and marks periods. None of it can be refused: it already happened.
 
-use crate::amount::Money;
-use crate::ids::{HoldId, ServiceId, SliceId};
+use crate::amount::{Money, Tokens};
+use crate::ids::{ServiceId, SliceId};
 use crate::ledger::levels::Place;
 use crate::ledger::slice::SliceState;
 use crate::ledger::{Known, Ledger, Moved, Movement, Seal, Settle};
@@ -15,15 +15,15 @@ impl Ledger {
             Some(slice) if slice.has_settled(hold.number()) => return None,
             Some(slice) => self.account_at(slice.place).service(),
             None if self.known(hold) == Known::Settled => return None,
-            None => &settle.service,
+            None => self.charged_for(&settle.service),
         };
-        let held = held.unwrap_or_else(|| self.money_of(hold));
+        let held = held.unwrap_or_else(|| self.money_of(hold.slice(), hold.tokens()));
         Some(self.moved(service, Moved::Settled { hold, held, used, metered }))
     }
 
-    /// The money of a hold that nobody remembers: its part of its slice's.
-    pub fn money_of(&self, hold: HoldId) -> Money {
-        self.slices.get(&hold.slice()).map_or(Money::ZERO, |slice| slice.money_of(hold))
+    /// The money that goes with so many tokens of a slice, where nobody remembers it.
+    pub fn money_of(&self, slice: SliceId, tokens: Tokens) -> Money {
+        self.slices.get(&slice).map_or(Money::ZERO, |slice| slice.money_of(tokens))
     }
 
     /// Seals a slice; none if it is not open.

@@ -172,10 +172,9 @@ impl Slice {
         Quantity { tokens: self.tokens, money: self.money }
     }
 
-    /// The money of a hold that nobody remembers: its part of the slice's, by tokens.
-    pub(super) fn money_of(&self, hold: HoldId) -> Money {
-        let held = hold.tokens().min(self.tokens).get();
-        let product = u128::from(self.money.get()) * u128::from(held);
+    /// The money that goes with so many of its tokens, where nobody remembers it: their part of all.
+    pub(super) fn money_of(&self, tokens: Tokens) -> Money {
+        let product = u128::from(self.money.get()) * u128::from(tokens.min(self.tokens).get());
         let part = product / u128::from(self.tokens.get().max(1));
         Money::new(u64::try_from(part).unwrap_or(u64::MAX))
     }

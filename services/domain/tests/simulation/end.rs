@@ -9,6 +9,7 @@ use weir_domain::ledger::{Ledger, SliceState};
 
 use crate::Checked;
 use crate::book::Made;
+use crate::node::PRICE;
 use crate::pool::{Pool, Process};
 use crate::stage::Stage;
 use crate::watch::text;
@@ -23,6 +24,7 @@ impl Pool {
         stage.note(|| format!("pool {} ends with {} events", self.number, self.journal.events().len()));
         self.check_settled(desk.ledger())?;
         self.check_slices(desk.ledger())?;
+        Self::check_written_off(desk.ledger())?;
         for account in desk.ledger().accounts() {
             let (in_flight, _) = desk.requests(account.service());
             if in_flight > 0 {
@@ -69,11 +71,22 @@ impl Pool {
                 (SliceState::Sealed { .. }, Some(_)) => slice.tokens() >= held,
                 (SliceState::Lapsed, _) => true,
             };
-            if !is_right {
+            // A gateway does not know what is left of a slice in money.
+            let money_max = slice.tokens().get() * PRICE;
+            let is_paid_for = slice.holder().is_some() || slice.outstanding().money.get() <= money_max;
+            if !is_right || !is_paid_for {
                 return Err(format!("conservation: {held} are held of {slice:?}"));
             }
         }
         Ok(())
+    }
+
+    /// No token is written off while all slices that lapsed are remembered.
+    fn check_written_off(ledger: &Ledger) -> Checked {
+        let written_off = ledger.accounts().find(|account| account.totals().lapsed > Tokens::ZERO);
+        written_off.map_or(Ok(()), |account| {
+            Err(format!("conservation: tokens of {} are nobody's: {:?}", account.service(), account.totals()))
+        })
     }
 
     /// The journal alone brings the ledger back; so does a snapshot, and so do events that come twice.

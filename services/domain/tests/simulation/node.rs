@@ -9,7 +9,7 @@ use weir_domain::amount::{Money, Tokens};
 use weir_domain::budget::{Budget, BudgetLimit};
 use weir_domain::desk::{Answer, Desk, HOLD_LIFETIME, Mark, RESERVATION_WINDOW, Release, Reserve};
 use weir_domain::ids::{HoldId, NodeId, ReservationId, ServiceId};
-use weir_domain::ledger::{Event, Ledger, Quantity, Refusal, Seal, Settle};
+use weir_domain::ledger::{Event, Ledger, Quantity, Refusal, Settle};
 use weir_domain::policy::{Enforcement, Terms};
 use weir_domain::time::Timestamp;
 
@@ -17,7 +17,7 @@ use crate::messages::{Ask, Tell};
 use crate::seen::Seen;
 
 /// What a token costs where money is counted, in nano-units.
-const PRICE: u64 = 1_000;
+pub(crate) const PRICE: u64 = 1_000;
 
 /// An answer that waits for the journal.
 pub(crate) struct Waiting {
@@ -92,9 +92,7 @@ impl Node {
                 Ok(Answer { what: Tell::Drawn { number, drawn }, after })
             }
             Ask::Return(seal) => {
-                let service = self.desk.ledger().service_of(seal.slice).cloned();
-                let free = service.map_or(seal.free, |service| self.priced(&service, seal.free.tokens));
-                let after = self.desk.take_back(from, &Seal { free, ..seal }).after;
+                let after = self.desk.take_back(from, &seal).after;
                 Ok(Answer { what: Tell::Returned(seal.slice), after })
             }
         }

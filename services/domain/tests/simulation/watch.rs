@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use weir_domain::amount::Tokens;
 use weir_domain::ids::{ServiceId, SliceId};
-use weir_domain::ledger::invariants::{self as promises, GuaranteeWitness, PhysicalWitness, Violation};
+use weir_domain::ledger::invariants::{
+    self as promises, GuaranteeWitness, LimitsWitness, PhysicalWitness, Violation,
+};
 use weir_domain::ledger::{Drawn, Event, Ledger, Moved, Movement, TermsChanged};
 
 use crate::Checked;
@@ -28,6 +30,7 @@ pub(crate) struct Watch {
     before: Ledger,
     physical: PhysicalWitness,
     guarantee: GuaranteeWitness,
+    limits: LimitsWitness,
     budgets: Budgets,
     flows: BTreeMap<SliceId, Flow>,
     seen: usize,
@@ -51,13 +54,15 @@ impl Watch {
         self.ledger.evolve(event);
         self.physical.see(&self.before, event, &self.ledger);
         self.guarantee.see(&self.before, event, &self.ledger);
-        self.budgets.see(&self.before, event, &self.ledger)?;
+        self.limits.see(&self.before, event, &self.ledger);
+        self.budgets.see(event, &self.ledger)?;
         if let Event::Moved(movement) = event {
             self.note_flow(movement);
             self.check_account(&movement.service)?;
         }
         self.before.evolve(event);
         self.physical.invariant_physical(&self.ledger).map_err(text)?;
+        self.limits.invariant_limits().map_err(text)?;
         self.seen += 1;
         match event {
             Event::Governed(governed) => self.check_terms(&governed.what),

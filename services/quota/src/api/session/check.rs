@@ -122,7 +122,7 @@ impl Check<'_> {
 
     fn give_back(&self, item: &wire::SessionReturn) -> Result<OfPool<Seal>, Wrong> {
         let account = self.account(item.account)?;
-        let free = self.slice_of(account, item.free, "free")?;
+        let free = Quantity { tokens: input::tokens(item.free, "free")?, money: Money::ZERO };
         Ok(account.ask(Seal { slice: SliceId::new(item.slice), free, holds: item.holds }))
     }
 
