@@ -15,7 +15,7 @@ use weir_domain::ids::{CallerKeyId, ModelName, PoolId};
 use weir_domain::policy::{Deployment, Model, Pool};
 use weir_domain::time::Timestamp;
 
-pub(crate) use follow::Follower;
+pub(crate) use follow::{Follower, Means};
 pub(crate) use kept::Kept;
 
 /// The directory that counts now; none before the first.

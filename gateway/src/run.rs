@@ -16,7 +16,7 @@ use weir_runtime::tasks::Tasks;
 use crate::attempt::Metering;
 use crate::auth::FailureGuard;
 use crate::config::{Config, Mode};
-use crate::directory::{Follower, Kept, SharedDirectory};
+use crate::directory::{Follower, Kept, Means, SharedDirectory};
 use crate::gateway::{Gateway, Governance, upstreams};
 use crate::outage::Outages;
 use crate::quota::{QuotaAddressError, QuotaChannel, channel};
@@ -82,8 +82,8 @@ pub async fn run(config: Config, ports: Ports, shutdown: CancellationToken) -> R
     match &governance {
         None => health.ready(),
         Some(governance) => {
-            let follower = follower(&config, governance, Arc::clone(&clock), health.clone());
-            background.start(&config, governance, journal, follower);
+            let means = means(governance, Arc::clone(&clock), health.clone());
+            background.start(&config, governance, journal, means);
         }
     }
     let gateway = Arc::new(Gateway {
@@ -125,14 +125,13 @@ fn dir(config: &Config) -> PathBuf {
     config.wal_dir.clone().unwrap_or_else(|| PathBuf::from(WAL_DIR))
 }
 
-fn follower(config: &Config, governance: &Governance, clock: Arc<dyn Clock>, health: Component) -> Follower {
-    Follower {
+fn means(governance: &Governance, clock: Arc<dyn Clock>, health: Component) -> Means {
+    Means {
         quota: governance.quota.clone(),
         node: governance.node.clone(),
         directory: Arc::clone(&governance.directory),
         health,
         clock,
-        kept: Kept::new(&dir(config), config.kept_directory_age_max()),
     }
 }
 
@@ -147,8 +146,11 @@ struct Background {
 }
 
 impl Background {
-    fn start(&self, config: &Config, governance: &Governance, journal: SharedJournal, follower: Follower) {
+    fn start(&self, config: &Config, governance: &Governance, journal: SharedJournal, means: Means) {
         let metering = &governance.metering;
+        let kept = Kept::new(&dir(config), config.kept_directory_age_max());
+        let (follower, keeper) = Follower::new(means, kept);
+        self.tasks.spawn(keeper);
         self.tasks.spawn(follower.follow(self.sources.clone()));
         let (refusals, publications) = (Arc::clone(&governance.refusals), Arc::clone(&metering.publications));
         let sources = self.sources.clone();

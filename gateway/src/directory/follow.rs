@@ -4,6 +4,7 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
@@ -17,7 +18,7 @@ use weir_proto::governance::v1::{self as wire, WatchDirectoryRequest};
 use weir_runtime::clock::Clock;
 use weir_runtime::health::Component;
 
-use super::kept::DIRECTORY_BYTES_MAX;
+use super::kept::{DIRECTORY_BYTES_MAX, StoodBy};
 use super::{Index, Kept, SharedDirectory};
 use crate::metrics;
 use crate::quota::{QuotaChannel, can_be_asked, said};
@@ -30,13 +31,20 @@ const CONFIRM_INTERVAL: Duration = Duration::from_mins(1);
 
 /// Follows the directory.
 pub(crate) struct Follower {
+    means: Means,
+    /// Where the last one is kept.
+    kept: Kept,
+    /// What is to be kept.
+    latest: watch::Sender<Option<StoodBy>>,
+}
+
+/// What a follower needs of the world.
+pub(crate) struct Means {
     pub(crate) quota: QuotaChannel,
     pub(crate) node: NodeId,
     pub(crate) directory: SharedDirectory,
     pub(crate) health: Component,
     pub(crate) clock: Arc<dyn Clock>,
-    /// Where the last one is kept.
-    pub(crate) kept: Kept,
 }
 
 /// Where following stands.
@@ -44,12 +52,18 @@ pub(crate) struct Follower {
 struct Standing {
     /// When quota last stood by the directory that counts; none while there is none.
     confirmed: Option<Timestamp>,
-    /// Whether it came by the stream that is open now.
-    is_current: bool,
+    /// The directory that came by the stream that is open now.
+    current: Option<Arc<Directory>>,
     pause: Duration,
 }
 
 impl Follower {
+    /// A follower, and what keeps on disk what it has: to be run beside it.
+    pub(crate) fn new(means: Means, kept: Kept) -> (Self, impl Future<Output = ()> + Send + 'static) {
+        let (latest, to_keep) = watch::channel(None);
+        (Self { means, kept: kept.clone(), latest }, kept.keep(to_keep))
+    }
+
     /// Follows it until shutdown.
     pub(crate) async fn follow(self, shutdown: CancellationToken) {
         let following = async {
@@ -69,21 +83,21 @@ impl Follower {
     }
 
     async fn follow_once(&self, standing: &mut Standing) -> Result<(), Status> {
-        standing.is_current = false;
-        let mut client =
-            GovernanceServiceClient::new(self.quota.clone()).max_decoding_message_size(DIRECTORY_BYTES_MAX);
-        let request = WatchDirectoryRequest { node: self.node.to_string() };
+        standing.current = None;
+        let mut client = GovernanceServiceClient::new(self.means.quota.clone())
+            .max_decoding_message_size(DIRECTORY_BYTES_MAX);
+        let request = WatchDirectoryRequest { node: self.means.node.to_string() };
         let mut changes = client.watch_directory(request).await?.into_inner();
         while let Some(change) = self.next(&mut changes, standing).await? {
             let directory =
                 directory_from_wire(&change).map_err(|problem| Status::internal(problem.to_string()))?;
             tracing::info!(version = directory.version, keys = directory.keys.len(), "directory received");
-            (standing.confirmed, standing.is_current) = (Some(self.clock.now()), true);
             standing.pause = RECONNECT_MIN;
-            self.directory.store(Some(Arc::new(Index::new(directory.clone()))));
-            metrics::directory_age(Duration::ZERO);
-            self.keep(directory).await;
-            self.health.ready();
+            let directory = Arc::new(directory);
+            self.means.directory.store(Some(Arc::new(Index::new(directory.as_ref().clone()))));
+            self.means.health.ready();
+            standing.current = Some(directory);
+            self.confirm(standing);
         }
         Ok(())
     }
@@ -95,14 +109,9 @@ impl Follower {
         standing: &mut Standing,
     ) -> Result<Option<wire::Directory>, Status> {
         let confirming = async {
-            while standing.is_current {
+            while standing.current.is_some() {
                 tokio::time::sleep(CONFIRM_INTERVAL).await;
-                let now = self.clock.now();
-                standing.confirmed = Some(now);
-                metrics::directory_age(Duration::ZERO);
-                if let Err(problem) = self.kept.confirm(now) {
-                    tracing::debug!(%problem, "the directory that is kept cannot be confirmed");
-                }
+                self.confirm(standing);
             }
             pending::<()>().await;
         };
@@ -112,13 +121,13 @@ impl Follower {
         }
     }
 
-    /// A gateway that keeps none works on, and could only not start while quota is away.
-    async fn keep(&self, directory: Directory) {
-        let (kept, now) = (self.kept.clone(), self.clock.now());
-        let written = spawn_blocking(move || kept.write(&directory, now)).await;
-        if let Ok(Err(problem)) = written {
-            tracing::warn!(%problem, "the directory cannot be kept for a start without quota");
-        }
+    /// Quota stands by what came by the stream that is open.
+    fn confirm(&self, standing: &mut Standing) {
+        let Some(directory) = standing.current.clone() else { return };
+        let at = self.means.clock.now();
+        standing.confirmed = Some(at);
+        metrics::directory_age(Duration::ZERO);
+        self.latest.send_replace(Some(StoodBy { directory, at }));
     }
 
     /// Goes by the last directory, if there is one. Where quota can be asked and says no, what was kept is none.
@@ -126,27 +135,29 @@ impl Follower {
         if standing.confirmed.is_none() && !can_be_asked(problem) {
             standing.confirmed = self.use_kept(problem).await;
         } else if standing.confirmed.is_none() {
-            self.health.not_ready(format!("no directory from quota: {}", said(problem)));
+            self.means.health.not_ready(format!("no directory from quota: {}", said(problem)));
         }
         let Some(confirmed) = standing.confirmed else { return };
-        metrics::directory_age(self.clock.now().since(confirmed));
+        metrics::directory_age(self.means.clock.now().since(confirmed));
         let (from, problem) = (Utc(confirmed), said(problem));
-        self.health.ready_but(format!("goes by the directory of {from}; quota cannot be asked: {problem}"));
+        self.means
+            .health
+            .ready_but(format!("goes by the directory of {from}; quota cannot be asked: {problem}"));
     }
 
     async fn use_kept(&self, problem: &Status) -> Option<Timestamp> {
-        let (kept, now) = (self.kept.clone(), self.clock.now());
+        let (kept, now) = (self.kept.clone(), self.means.clock.now());
         match spawn_blocking(move || kept.read(now)).await.ok()? {
             Ok(found) => {
                 let from = Utc(found.from);
                 let (version, keys) = (found.directory.version, found.directory.keys.len());
                 tracing::warn!(%from, version, keys, "going by the directory that was kept: quota is away");
-                self.directory.store(Some(Arc::new(Index::new(found.directory))));
+                self.means.directory.store(Some(Arc::new(Index::new(found.directory))));
                 Some(found.from)
             }
             Err(unusable) => {
                 let problem = said(problem);
-                self.health.not_ready(format!("no directory from quota: {problem}; and {unusable}"));
+                self.means.health.not_ready(format!("no directory from quota: {problem}; and {unusable}"));
                 None
             }
         }

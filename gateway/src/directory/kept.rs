@@ -7,9 +7,12 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sha2::{Digest, Sha256};
+use tokio::sync::watch;
+use tokio::task::spawn_blocking;
 use weir_domain::calendar::Utc;
 use weir_domain::directory::Directory;
 use weir_domain::time::Timestamp;
@@ -26,6 +29,13 @@ const DIGEST_BYTES: usize = 32;
 pub(crate) struct Kept {
     path: PathBuf,
     age_max: Duration,
+}
+
+/// A directory that quota stands by.
+#[derive(Debug, Clone)]
+pub(super) struct StoodBy {
+    pub(super) directory: Arc<Directory>,
+    pub(super) at: Timestamp,
 }
 
 /// A directory that was kept.
@@ -75,7 +85,7 @@ impl Kept {
             io::ErrorKind::NotFound => Unusable::None,
             _ => Unusable::Io { path: self.path.clone(), source },
         })?;
-        if now.since(from) > self.age_max {
+        if self.age_max.is_zero() || now.since(from) > self.age_max {
             return Err(Unusable::TooOld { from, age_max: self.age_max });
         }
         let split = bytes.split_at_checked(DIGEST_BYTES);
@@ -92,8 +102,28 @@ impl Kept {
         Ok((std::fs::read(&self.path)?, Timestamp::EPOCH.plus(since)))
     }
 
+    /// Keeps the latest directory that there is, until nobody has another. A slow disk delays nobody who follows it. A gateway
+    /// that keeps none works on, and could only not start while quota is away.
+    pub(super) async fn keep(self, mut latest: watch::Receiver<Option<StoodBy>>) {
+        let mut written: Option<Arc<Directory>> = None;
+        while latest.changed().await.is_ok() {
+            let Some(StoodBy { directory, at }) = latest.borrow_and_update().clone() else { continue };
+            let is_same = written.as_ref().is_some_and(|written| Arc::ptr_eq(written, &directory));
+            let (kept, given) = (self.clone(), Arc::clone(&directory));
+            let keeping = move || if is_same { kept.confirm(at) } else { kept.write(&given, at) };
+            match spawn_blocking(keeping).await {
+                Ok(Ok(())) => written = Some(directory),
+                Ok(Err(problem)) => {
+                    tracing::warn!(%problem, "the directory cannot be kept for a start without quota");
+                }
+                // The process ends.
+                Err(_) => return,
+            }
+        }
+    }
+
     /// Keeps a directory that quota stands by now, in place of the one before, whole or not at all.
-    pub(super) fn write(&self, directory: &Directory, now: Timestamp) -> io::Result<()> {
+    fn write(&self, directory: &Directory, now: Timestamp) -> io::Result<()> {
         let content = directory_to_bytes(directory);
         if content.len() > DIRECTORY_BYTES_MAX {
             let (found, most) = (content.len(), DIRECTORY_BYTES_MAX);
@@ -110,7 +140,7 @@ impl Kept {
     }
 
     /// Quota stands by what is kept, now.
-    pub(super) fn confirm(&self, now: Timestamp) -> io::Result<()> {
+    fn confirm(&self, now: Timestamp) -> io::Result<()> {
         File::open(&self.path)?.set_modified(system_time(now))
     }
 }
@@ -145,6 +175,29 @@ mod tests {
         assert!(told.contains("is of 2027-01-15T08:00:00Z, longer ago than the 24 h"), "{told}");
         kept.confirm(late).unwrap();
         assert_eq!(kept.read(late).unwrap().from, late);
+    }
+
+    #[test]
+    fn none_is_used_where_none_may_be_however_young() {
+        let dir = tempfile::tempdir().unwrap();
+        let kept = Kept::new(dir.path(), Duration::ZERO);
+        kept.write(&directory(), NOW).unwrap();
+        assert!(matches!(kept.read(NOW), Err(Unusable::TooOld { .. })));
+    }
+
+    #[tokio::test]
+    async fn the_latest_is_kept_although_whoever_follows_has_ended() {
+        let dir = tempfile::tempdir().unwrap();
+        let kept = Kept::new(dir.path(), DAY);
+        let (latest, keeper) = watch::channel(None);
+        let stood_by =
+            |directory: &Arc<Directory>, at| Some(StoodBy { directory: Arc::clone(directory), at });
+        latest.send_replace(stood_by(&Arc::default(), NOW));
+        let last = Arc::new(directory());
+        latest.send_replace(stood_by(&last, NOW));
+        drop(latest);
+        kept.clone().keep(keeper).await;
+        assert_eq!(kept.read(NOW).unwrap(), Found { directory: directory(), from: NOW });
     }
 
     #[test]

@@ -9,7 +9,18 @@ use crate::outage::{ask, own, world};
 use crate::quota::Answer;
 use crate::{CHAT, World};
 
+/// Waits until the directory that the gateway has is on its disk.
+async fn kept(world: &World) {
+    crate::in_time(async {
+        while !world.wal_dir().join("directory").exists() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
 async fn restarted(world: &mut World) {
+    kept(world).await;
     world.kill().await;
     world.start().await;
 }
@@ -51,6 +62,7 @@ async fn a_gateway_that_starts_while_quota_is_away_goes_by_the_directory_it_kept
 async fn a_directory_that_is_too_old_is_not_used() {
     let mut world = world(250).await;
     world.quota.go_away(true);
+    kept(&world).await;
     world.kill().await;
     age(&world, 25);
     world.launch().await;
@@ -70,6 +82,7 @@ async fn a_directory_that_is_too_old_is_not_used() {
 #[tokio::test]
 async fn a_gateway_that_quota_does_not_know_any_more_does_not_go_by_what_it_kept() {
     let mut world = world(250).await;
+    kept(&world).await;
     world.quota.answer_all_with(Some(Code::Unauthenticated));
     world.kill().await;
     world.launch().await;
