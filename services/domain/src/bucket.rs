@@ -48,13 +48,6 @@ impl Level {
         Tokens::new(u64::try_from(below.div_ceil(UNITS_PER_TOKEN.unsigned_abs())).unwrap_or(u64::MAX))
     }
 
-    /// A percentage of it, rounded down to the unit.
-    #[must_use]
-    pub fn percent(self, percent: u8) -> Self {
-        let percent = i128::from(percent);
-        Self(self.0 / 100 * percent + self.0 % 100 * percent / 100)
-    }
-
     /// The sum.
     #[must_use]
     pub fn plus(self, other: Self) -> Self {

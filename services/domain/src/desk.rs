@@ -272,7 +272,7 @@ impl Desk {
 
     /// What the desk could hand out to a service without drawing.
     pub fn in_hand(&self, service: &ServiceId) -> Tokens {
-        self.ledger.place(service).map_or(Tokens::ZERO, |place| self.hands[place.index()].free())
+        self.ledger.place(service).map_or(Tokens::ZERO, |place| self.hands[place.index()].free().tokens)
     }
 
     /// The events that are not appended yet, to be appended together: put into an empty vector, whose room is used for those

@@ -151,9 +151,9 @@ impl Hand {
     }
 
     /// What could be handed out without drawing.
-    pub(super) fn free(&self) -> Tokens {
-        let free = |slice: &Option<InHand>| slice.as_ref().map_or(Tokens::ZERO, |slice| slice.whole().tokens);
-        free(&self.current) + free(&self.next)
+    pub(super) fn free(&self) -> Quantity {
+        let free = |slice: &Option<InHand>| slice.as_ref().map_or(Quantity::ZERO, InHand::whole);
+        free(&self.current).plus(free(&self.next))
     }
 
     /// The slice of this id, if it is in hand.

@@ -47,6 +47,8 @@ pub struct Headroom {
     pub totals: Totals,
     /// What was used above what was held and is not refilled yet.
     pub debt: Tokens,
+    /// How fast that is repaid now.
+    pub repaid: TokensPerMinute,
     /// Borrowed and not refilled yet.
     pub borrowed: Tokens,
     /// What others may borrow of its guarantee now.
@@ -128,7 +130,7 @@ impl Desk {
         let levels = ledger.levels();
         let segment = levels.plan(place).at(now);
         let (borrowable, _) = ledger.borrowable(service);
-        let own = levels.guarantee(place).plus(Level::from_tokens(self.hands[place.index()].free()));
+        let own = levels.guarantee(place).plus(Level::from_tokens(self.hands[place.index()].free().tokens));
         Some(Standing {
             rate: segment.rate,
             available: own.max(Level::ZERO).plus(borrowable).available(),
@@ -145,8 +147,6 @@ impl Desk {
         let levels = ledger.levels();
         let (in_flight, requests_available) = self.requests(service);
         let bursts = ledger.terms().bursts_of(service).filter(|burst| burst.phase(now) == Phase::Active);
-        let borrow_depth = account.borrow_plan().at(now).depth;
-        let borrow = account.borrow_level_at(now);
         Some(Headroom {
             standing: self.standing(service)?,
             terms: terms.clone(),
@@ -154,8 +154,9 @@ impl Desk {
             in_flight,
             requests_available,
             totals: account.totals(),
-            debt: levels.guarantee(place).debt() + borrow.debt(),
-            borrowed: borrow_depth.minus(borrow.max(Level::ZERO)).available(),
+            debt: levels.guarantee(place).debt() + account.borrow_level_at(now).debt(),
+            repaid: self.repaid(place, account),
+            borrowed: account.borrowed_at(now).available(),
             lent: levels.lent(place),
             threshold: ledger.borrowable(service).1.available(),
             budgets: account.budgets().iter().map(|state| budget_standing(state, account, now)).collect(),
@@ -169,6 +170,14 @@ impl Desk {
         let place = self.ledger.place(service)?;
         let account = self.ledger.account_at(place);
         Some((place, account, account.terms()?))
+    }
+
+    /// What flows into buckets that are in debt.
+    fn repaid(&self, place: Place, account: &Account) -> TokensPerMinute {
+        let (levels, now) = (self.ledger.levels(), self.ledger.at());
+        let own = (levels.guarantee(place), levels.plan(place).at(now).rate);
+        let borrow = (account.borrow_level_at(now), account.borrow_plan().at(now).rate);
+        [own, borrow].into_iter().filter(|(level, _)| *level < Level::ZERO).map(|(_, rate)| rate).sum()
     }
 
     /// The pool as a whole.
@@ -186,13 +195,13 @@ impl Desk {
     fn prospect(&self, place: Place, service: &ServiceId, asked: Quantity) -> Result<(), Refusal> {
         let free = self.hands[place.index()].free();
         let limits = self.hands[place.index()].limits().ok_or(Refusal::NoAllocation)?;
+        let beyond = asked.less(free);
         if let Some(refusal) = self.bound_here(place, limits, asked) {
-            return Err(refusal);
+            return Err(self.when_tokens_are_there(service, beyond, refusal));
         }
-        let beyond = Quantity { tokens: asked.tokens.saturating_sub(free), money: asked.money };
         self.ledger.would_admit(service, beyond).map_err(|refusal| match refusal {
             Refusal::CapacityUsed(used) => {
-                let (asked, guaranteed) = (asked.tokens, used.guaranteed + free);
+                let (asked, guaranteed) = (asked.tokens, used.guaranteed + free.tokens);
                 Refusal::CapacityUsed(CapacityUsed { asked, guaranteed, ..used })
             }
             other => other,
@@ -240,7 +249,7 @@ impl Headroom {
             return format!("{} requests are under way, which is the most there may be", self.in_flight);
         }
         if self.debt > Tokens::ZERO {
-            return format!("{} tokens are owed and refill first, at {rate} a minute", self.debt);
+            return format!("{} tokens are owed and refill first, at {} a minute", self.debt, self.repaid);
         }
         if borrowable > Tokens::ZERO {
             return format!("{available} tokens could be used at once, {borrowable} of them borrowed");

@@ -6,6 +6,7 @@ use crate::desk::holds::{HOLDS_MAX, HOLDS_PER_ALLOCATION_MAX};
 use crate::desk::in_hand::InHand;
 use crate::desk::reservations::{self, Known};
 use crate::desk::{Admitted, Answer, Decision, Desk, Reserve};
+use crate::ids::ServiceId;
 use crate::ledger::levels::Place;
 use crate::ledger::{Quantity, Refusal, Retry};
 
@@ -67,13 +68,24 @@ impl Desk {
         Some(Refusal::RequestsUsed { limit, retry: first.map(|at| Retry::at(at, now)) })
     }
 
-    /// A time that every limit agrees with: where one more request could be made, the tokens must be there too. What is in
-    /// hand goes back first, so that it counts as what it is.
+    /// The same with a true time. What is in hand goes back first, so that it counts as what it is.
     fn with_retry(&mut self, place: Place, ask: &Reserve, refusal: Refusal) -> Refusal {
+        if matches!(refusal, Refusal::RequestsUsed { retry: Some(_), .. }) {
+            self.take_up_next(place);
+            self.seal_current(place);
+        }
+        self.when_tokens_are_there(&ask.service, ask.need, refusal)
+    }
+
+    /// A time that every limit agrees with: where one more request could be made, the tokens must be there too.
+    pub(super) fn when_tokens_are_there(
+        &self,
+        service: &ServiceId,
+        need: Quantity,
+        refusal: Refusal,
+    ) -> Refusal {
         let Refusal::RequestsUsed { limit, retry: Some(first) } = refusal else { return refusal };
-        self.take_up_next(place);
-        self.seal_current(place);
-        let at = self.ledger.admits_from(&ask.service, ask.need, first.at);
+        let at = self.ledger.admits_from(service, need, first.at);
         Refusal::RequestsUsed { limit, retry: at.map(|at| Retry::at(at, self.ledger.at())) }
     }
 

@@ -2,6 +2,8 @@
 
 mod borrowing;
 mod budgets;
+mod debt;
+mod headroom;
 mod holds;
 mod money;
 mod out_of_hand;

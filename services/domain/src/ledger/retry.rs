@@ -82,7 +82,7 @@ fn lendable(levels: &Levels, threshold_percent: u8) -> Level {
 }
 
 /// What a borrower must leave of the spare, rounded up.
-fn kept(idle_spare: Level, threshold_percent: u8) -> Level {
+pub(super) fn kept(idle_spare: Level, threshold_percent: u8) -> Level {
     Level::from_units(quotient_up(idle_spare.units().saturating_mul(threshold_percent.into()), 100))
 }
 

@@ -6,7 +6,9 @@ use crate::budget::BudgetState;
 use crate::ids::ServiceId;
 use crate::ledger::levels::Place;
 use crate::ledger::refusal::{Bound, CapacityUsed, Refusal, Retry};
-use crate::ledger::retry::{Borrowing, Short, borrowable, first_admission, first_admission_from, split};
+use crate::ledger::retry::{
+    Borrowing, Short, borrowable, first_admission, first_admission_from, kept, split,
+};
 use crate::ledger::{Account, Ledger, Quantity};
 use crate::policy::Terms;
 use crate::time::{Timestamp, Window};
@@ -112,7 +114,7 @@ impl Allocation<'_> {
 
     /// What borrowers on these terms must leave of the spare.
     fn threshold(&self) -> Level {
-        self.ledger.levels.idle_spare().percent(self.threshold_percent())
+        kept(self.ledger.levels.idle_spare(), self.threshold_percent())
     }
 
     pub(super) fn borrowing(&self) -> Borrowing<'_> {

@@ -48,12 +48,10 @@ impl Survey {
         let mut survey = Self::default();
         for place in ledger.levels().places() {
             let account = ledger.account_at(place);
-            let depth = account.borrow_plan().at(ledger.at()).depth;
-            let left = account.borrow_level_at(ledger.at()).max(Level::ZERO);
-            survey.borrowed = survey.borrowed.plus(depth.minus(left).max(Level::ZERO));
+            survey.borrowed = survey.borrowed.plus(account.borrowed_at(ledger.at()));
             survey.lent += ledger.levels().lent(place).get();
             for state in account.budgets() {
-                let used = state.used(account.outstanding());
+                let used = state.used_at(ledger.at(), account.drawn());
                 survey.budgets.push((
                     account.service().clone(),
                     state.budget.id.clone(),
@@ -218,5 +216,17 @@ mod tests {
         assert_eq!(survey.borrowed.available().get(), drawn - 3_000, "all but the guarantee");
         assert_eq!(survey.lent, 6_000, "the other's guarantee is full");
         assert_eq!(survey.budgets, [(chat, "daily".parse().unwrap(), drawn, 10_000)]);
+    }
+
+    #[test]
+    fn what_a_crash_left_is_spent_once_and_in_its_own_period_only() {
+        let mut desk = desk();
+        assert!(desk.reserve(&reserve(1, 3_000)).what.is_ok());
+        let drawn = desk.ledger().account(&"chat".parse().unwrap()).unwrap().totals().drawn.get();
+        let used = |desk: &Desk| Survey::of(desk.ledger()).budgets[0].2;
+        let mut desk = Desk::new(desk.ledger().clone(), NOW);
+        assert_eq!(used(&desk), drawn);
+        desk.advance(NOW.plus(Duration::from_hours(48)));
+        assert_eq!(used(&desk), 0, "another day has begun, and nobody has used anything in it");
     }
 }

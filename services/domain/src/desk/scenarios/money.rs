@@ -1,9 +1,10 @@
 //! Stories of budgets in money: they count what was spent and what is held, and nothing else.
 
-use super::story::{Story, cents_of, terms};
+use super::story::{Story, cents_of, service, terms};
+use crate::amount::Tokens;
 use crate::budget::{Budget, BudgetKind, BudgetLimit};
 use crate::calendar::{Period, Zone};
-use crate::ledger::Refusal;
+use crate::ledger::{Quantity, Refusal};
 use crate::policy::Terms;
 use crate::price::Currency;
 
@@ -75,6 +76,17 @@ fn a_call_that_is_never_settled_counts_with_its_own_money_only() {
     story.wait_ms(25 * 3_600 * 1_000);
     assert_eq!(cents_used(&story), 400, "the day before is over; this day counts what lapsed in it");
     story.then_replays();
+}
+
+#[test]
+fn money_that_came_back_into_the_slice_at_hand_counts_as_free_in_a_prospect() {
+    let mut story = Story::given_pool(600_000).and("chat", with_dollars(10));
+    let hold = story.reserve_for_cents("chat", 100, 400).unwrap();
+    story.settle_for_cents(hold, 100, 10);
+    let asked = Quantity { tokens: Tokens::new(100), money: cents_of(900) };
+    let headroom = story.desk.headroom(&service("chat"), Some(asked)).unwrap();
+    assert_eq!(headroom.prospect, Some((asked, Ok(()))));
+    assert!(story.reserve_for_cents("chat", 100, 900).is_ok());
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use crate::amount::{Money, RequestsPerMinute, Tokens, TokensPerMinute};
 use crate::authorship::Authorship;
+use crate::burst::{Approval, Burst, Category, GrantedBurst};
 use crate::desk::{Answer, Decision, Desk, Reserve};
 use crate::ids::{HoldId, NodeId, PoolId, ReservationId, ServiceId, SliceId};
 use crate::ledger::invariants::{
@@ -9,7 +10,7 @@ use crate::ledger::invariants::{
 };
 use crate::ledger::{Change, Event, Ledger, Moved, Quantity, Refusal, Seal, Settle};
 use crate::policy::{Pool, Terms, Thresholds};
-use crate::time::Timestamp;
+use crate::time::{Timestamp, Window};
 
 /// A desk at work; everything it says is recorded at once unless a story says otherwise.
 pub(super) struct Story {
@@ -79,6 +80,29 @@ impl Story {
         let by = Authorship { author: "ada".into(), reason: "story".into(), at: self.now, commit: None };
         self.desk.change(&by, &[change], None).what.unwrap();
         self.record();
+    }
+
+    /// A burst is granted that begins and ends so many milliseconds from now.
+    pub(super) fn burst(
+        &mut self,
+        id: &str,
+        name: &str,
+        extra: u64,
+        (start_ms, end_ms): (u64, u64),
+        approval: Approval,
+    ) {
+        let after = |ms| self.now.plus(std::time::Duration::from_millis(ms));
+        let burst = Burst {
+            id: id.parse().unwrap(),
+            service: service(name),
+            pool: "gpt".parse().unwrap(),
+            extra: tpm(extra),
+            window: Window::try_new(after(start_ms), after(end_ms)).unwrap(),
+            category: Category::Demo,
+            reason: "story".into(),
+            requester: "linus".into(),
+        };
+        self.change(Change::GrantBurst(GrantedBurst { burst, approval, approver: "grace".into() }));
     }
 
     /// So many milliseconds pass, and the desk looks after its slices.

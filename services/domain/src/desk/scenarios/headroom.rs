@@ -1,0 +1,79 @@
+//! Stories of headroom: what it says of the next request is what would be said to it.
+
+use super::story::{Story, may_borrow, quantity, rpm, service, terms};
+use crate::burst::Approval;
+use crate::ledger::Refusal;
+use crate::policy::Terms;
+
+const MINUTE_MS: u64 = 60_000;
+
+fn borrowed(story: &Story) -> u64 {
+    story.desk.headroom(&service("chat"), None).unwrap().borrowed.get()
+}
+
+fn prospect(story: &Story, tokens: u64) -> Result<(), Refusal> {
+    let headroom = story.desk.headroom(&service("chat"), Some(quantity(tokens))).unwrap();
+    headroom.prospect.unwrap().1
+}
+
+#[test]
+fn where_requests_and_tokens_are_both_used_up_the_later_of_the_two_is_told() {
+    let mut story = Story::given_pool(600_000).and("chat", Terms { requests: Some(rpm(60)), ..terms(6_000) });
+    for _ in 0..10 {
+        story.reserve("chat", 100).unwrap();
+    }
+    let told = prospect(&story, 1_000).unwrap_err();
+    assert_eq!(told.limit(), "requests");
+    let after = told.retry().unwrap().after;
+    assert_eq!(after.as_secs(), 10, "a request comes back in a second, 1,000 tokens in ten");
+    assert_eq!(story.reserve("chat", 1_000).unwrap_err(), told);
+    story.wait_ms(u64::try_from(after.as_millis()).unwrap() + 1);
+    assert_eq!(prospect(&story, 1_000), Ok(()));
+    assert!(story.reserve("chat", 1_000).is_ok());
+}
+
+#[test]
+fn a_request_for_which_the_tokens_never_come_is_not_told_when_its_slot_does() {
+    let limited = Terms { requests: Some(rpm(6)), ..may_borrow(0, 600) };
+    let mut story = Story::given_pool(600_000).and("chat", limited);
+    story.reserve("chat", 1).unwrap();
+    let told = prospect(&story, 900).unwrap_err();
+    assert_eq!((told.limit(), told.retry()), ("requests", None), "600 is the most there ever is");
+}
+
+#[test]
+fn nothing_is_borrowed_by_a_burst_that_has_only_begun() {
+    let mut story = Story::given_pool(600_000).and("chat", may_borrow(6_000, 12_000));
+    story.burst("launch", "chat", 60_000, (MINUTE_MS, 60 * MINUTE_MS), Approval::BestEffort);
+    story.wait_ms(MINUTE_MS);
+    assert_eq!(borrowed(&story), 0);
+    story.wait_ms(500);
+    assert_eq!(borrowed(&story), 0, "it has begun to refill what may be borrowed");
+}
+
+#[test]
+fn nothing_is_borrowed_by_a_burst_that_is_granted_after_its_beginning() {
+    let mut story = Story::given_pool(600_000).and("chat", may_borrow(6_000, 12_000));
+    story.wait_ms(MINUTE_MS);
+    story.burst("launch", "chat", 60_000, (0, 60 * MINUTE_MS), Approval::BestEffort);
+    story.wait_ms(5 * MINUTE_MS);
+    assert_eq!(borrowed(&story), 0);
+    story.change(crate::ledger::Change::RevokeBurst { burst: "launch".parse().unwrap() });
+    assert_eq!(borrowed(&story), 0);
+}
+
+#[test]
+fn what_is_borrowed_is_what_was_taken_and_has_not_refilled_yet() {
+    let mut story = Story::given_pool(600_000).and("chat", may_borrow(6_000, 12_000));
+    for _ in 0..4 {
+        story.reserve("chat", 1_000).unwrap();
+    }
+    story.wait_ms(0);
+    assert!((3_000..=3_400).contains(&borrowed(&story)), "{}", borrowed(&story));
+    story.burst("launch", "chat", 60_000, (0, 60 * MINUTE_MS), Approval::BestEffort);
+    assert!((3_000..=3_400).contains(&borrowed(&story)), "a burst borrows nothing: {}", borrowed(&story));
+    story.wait_ms(MINUTE_MS);
+    story.wait_ms(MINUTE_MS);
+    assert_eq!(borrowed(&story), 0, "it has refilled");
+    story.then_replays();
+}
