@@ -27,7 +27,7 @@ fn set(story: &mut Story, terms: Terms) {
 #[test]
 fn what_a_burst_leaves_owed_is_repaid_by_what_may_be_borrowed_after_it() {
     let mut story = Story::given_pool(600_000).and("chat", may_borrow(0, 6_000));
-    story.burst("launch", "chat", 60_000, (0, HOUR_MS), Approval::Guaranteed);
+    story.burst("launch", 60_000, (0, HOUR_MS), Approval::Guaranteed);
     story.wait_ms(HOUR_MS - 1_000);
     overdraw(&mut story, 50_000);
     story.wait_ms(1_000);
@@ -46,7 +46,7 @@ fn what_a_burst_leaves_owed_is_repaid_by_what_may_be_borrowed_after_it() {
 #[test]
 fn a_burst_repays_itself_what_it_can_before_it_ends() {
     let mut story = Story::given_pool(600_000).and("chat", may_borrow(0, 6_000));
-    story.burst("launch", "chat", 60_000, (0, HOUR_MS), Approval::Guaranteed);
+    story.burst("launch", 60_000, (0, HOUR_MS), Approval::Guaranteed);
     story.wait_ms(HOUR_MS - 10 * MINUTE_MS);
     overdraw(&mut story, 50_000);
     assert_eq!(owed(&story).1, 60_000);
@@ -59,7 +59,7 @@ fn a_burst_repays_itself_what_it_can_before_it_ends() {
 #[test]
 fn a_burst_that_is_revoked_leaves_its_debt_to_what_may_be_borrowed() {
     let mut story = Story::given_pool(600_000).and("chat", may_borrow(0, 6_000));
-    story.burst("launch", "chat", 60_000, (0, HOUR_MS), Approval::Guaranteed);
+    story.burst("launch", 60_000, (0, HOUR_MS), Approval::Guaranteed);
     story.wait_ms(MINUTE_MS);
     overdraw(&mut story, 50_000);
     let (debt, _) = owed(&story);
@@ -89,13 +89,13 @@ fn a_debt_is_repaid_though_nothing_may_be_borrowed_any_more() {
 #[test]
 fn a_debt_that_nothing_repays_is_still_there_when_the_next_burst_begins() {
     let mut story = Story::given_pool(600_000).and("chat", terms(0));
-    story.burst("one", "chat", 60_000, (0, HOUR_MS), Approval::Guaranteed);
+    story.burst("one", 60_000, (0, HOUR_MS), Approval::Guaranteed);
     story.wait_ms(HOUR_MS - 1_000);
     overdraw(&mut story, 50_000);
     story.wait_ms(HOUR_MS);
     let (debt, repaid) = owed(&story);
     assert!(debt > 30_000 && repaid == 0, "{debt} at {repaid} a minute");
-    story.burst("other", "chat", 60_000, (0, HOUR_MS), Approval::Guaranteed);
+    story.burst("other", 60_000, (0, HOUR_MS), Approval::Guaranteed);
     assert_eq!(owed(&story), (debt, 60_000));
     assert!(story.reserve("chat", 100).is_err());
     story.wait_ms(MINUTE_MS);

@@ -44,7 +44,7 @@ fn a_request_for_which_the_tokens_never_come_is_not_told_when_its_slot_does() {
 #[test]
 fn nothing_is_borrowed_by_a_burst_that_has_only_begun() {
     let mut story = Story::given_pool(600_000).and("chat", may_borrow(6_000, 12_000));
-    story.burst("launch", "chat", 60_000, (MINUTE_MS, 60 * MINUTE_MS), Approval::BestEffort);
+    story.burst("launch", 60_000, (MINUTE_MS, 60 * MINUTE_MS), Approval::BestEffort);
     story.wait_ms(MINUTE_MS);
     assert_eq!(borrowed(&story), 0);
     story.wait_ms(500);
@@ -55,7 +55,7 @@ fn nothing_is_borrowed_by_a_burst_that_has_only_begun() {
 fn nothing_is_borrowed_by_a_burst_that_is_granted_after_its_beginning() {
     let mut story = Story::given_pool(600_000).and("chat", may_borrow(6_000, 12_000));
     story.wait_ms(MINUTE_MS);
-    story.burst("launch", "chat", 60_000, (0, 60 * MINUTE_MS), Approval::BestEffort);
+    story.burst("launch", 60_000, (0, 60 * MINUTE_MS), Approval::BestEffort);
     story.wait_ms(5 * MINUTE_MS);
     assert_eq!(borrowed(&story), 0);
     story.change(crate::ledger::Change::RevokeBurst { burst: "launch".parse().unwrap() });
@@ -70,7 +70,7 @@ fn what_is_borrowed_is_what_was_taken_and_has_not_refilled_yet() {
     }
     story.wait_ms(0);
     assert!((3_000..=3_400).contains(&borrowed(&story)), "{}", borrowed(&story));
-    story.burst("launch", "chat", 60_000, (0, 60 * MINUTE_MS), Approval::BestEffort);
+    story.burst("launch", 60_000, (0, 60 * MINUTE_MS), Approval::BestEffort);
     assert!((3_000..=3_400).contains(&borrowed(&story)), "a burst borrows nothing: {}", borrowed(&story));
     story.wait_ms(MINUTE_MS);
     story.wait_ms(MINUTE_MS);

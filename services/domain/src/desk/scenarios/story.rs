@@ -82,19 +82,12 @@ impl Story {
         self.record();
     }
 
-    /// A burst is granted that begins and ends so many milliseconds from now.
-    pub(super) fn burst(
-        &mut self,
-        id: &str,
-        name: &str,
-        extra: u64,
-        (start_ms, end_ms): (u64, u64),
-        approval: Approval,
-    ) {
+    /// `chat` is granted a burst that begins and ends so many milliseconds from now.
+    pub(super) fn burst(&mut self, id: &str, extra: u64, (start_ms, end_ms): (u64, u64), approval: Approval) {
         let after = |ms| self.now.plus(std::time::Duration::from_millis(ms));
         let burst = Burst {
             id: id.parse().unwrap(),
-            service: service(name),
+            service: service("chat"),
             pool: "gpt".parse().unwrap(),
             extra: tpm(extra),
             window: Window::try_new(after(start_ms), after(end_ms)).unwrap(),
