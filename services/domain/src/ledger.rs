@@ -26,6 +26,7 @@ mod retry;
 mod settle;
 mod slice;
 mod state;
+mod strangers;
 mod terms;
 mod weigh;
 
@@ -39,4 +40,5 @@ pub use image::{AccountImage, LedgerImage, SliceImage};
 pub use refusal::{Bound, CapacityUsed, ChangeRefused, Decimal, Refusal, Retry};
 pub use slice::{HOLDS_PER_SLICE, Slice, SliceState};
 pub use state::{Known, LAPSED_MAX, Ledger};
+pub use strangers::{STRANGERS, STRANGERS_MAX};
 pub use terms::{BURSTS_KEPT_MAX, BURSTS_OPEN_MAX, GUARANTEE_WINDOW, POOL_WINDOW, PoolTerms};

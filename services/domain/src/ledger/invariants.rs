@@ -4,8 +4,10 @@
 //! ([`invariant_conservation`], [`invariant_levels`]) for what it has just touched. Promises that speak of a span of
 //! time have a witness beside the ledger, which sees the same events and computes in its own way.
 
+mod limits;
 mod witness;
 
+pub use limits::LimitsWitness;
 pub use witness::{GuaranteeWitness, PhysicalWitness};
 
 use crate::bucket::{Level, UNITS_PER_TOKEN};

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::amount::{Money, RequestsPerMinute, Tokens};
 use crate::budget::{Budget, BudgetKind, BudgetLimit};
 use crate::ids::{PoolId, ServiceId, TeamId};
+use crate::ledger::STRANGERS;
 use crate::policy::problems::Findings;
 use crate::policy::{Allocation, FailureMode, Policy, Service, Terms};
 
@@ -34,6 +35,9 @@ fn check_service(service: &Service, known: &Known<'_>, found: &mut Findings) {
     let place = format!("service {}", service.id);
     found.require(known.teams.contains(&service.team), &place, || {
         format!("belongs to team {}, which is not defined", service.team)
+    });
+    found.require(service.id.as_str() != STRANGERS, &place, || {
+        "has the name that pools charge for services they do not know; choose another".to_owned()
     });
     let regions_named = service.regions.iter().all(|region| !region.trim().is_empty());
     found.require(regions_named, &place, || {

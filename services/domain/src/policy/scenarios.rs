@@ -134,6 +134,13 @@ fn where_a_pool_limits_requests_every_allocation_states_its_own() {
 }
 
 #[test]
+fn nobody_has_the_name_that_is_charged_for_those_nobody_knows() {
+    let problems = found(|policy| policy.services.push(service("without-allocation", 1)));
+    let right = "has the name that pools charge for services they do not know; choose another";
+    assert_eq!(problems, [format!("service without-allocation: {right}")]);
+}
+
+#[test]
 fn only_a_soft_budget_tells_beyond_all_of_it_and_within_reason() {
     let told_at = |kind, percent| {
         found_in_terms(|terms| {

@@ -9,7 +9,7 @@ use weir_domain::authorship::Authorship;
 use weir_domain::bucket::Level;
 use weir_domain::desk::{Desk, Mark};
 use weir_domain::ids::{NodeId, ReservationId, ServiceId};
-use weir_domain::ledger::invariants::{self as promises, GuaranteeWitness, PhysicalWitness};
+use weir_domain::ledger::invariants::{self as promises, GuaranteeWitness, LimitsWitness, PhysicalWitness};
 use weir_domain::ledger::{Event, Ledger, Moved, Quantity};
 use weir_domain::time::Timestamp;
 
@@ -32,8 +32,9 @@ pub(crate) struct Pool {
     marks: Vec<Mark>,
     physical: PhysicalWitness,
     guarantee: GuaranteeWitness,
+    limits: LimitsWitness,
     /// Witnesses as they were when the journal's last event happened.
-    at_journal: (Ledger, PhysicalWitness, GuaranteeWitness),
+    at_journal: (Ledger, PhysicalWitness, GuaranteeWitness, LimitsWitness),
     clients: Clients,
     ages: [usize; BURSTS],
     minted: u128,
@@ -68,6 +69,7 @@ impl Pool {
             marks: vec![],
             physical: PhysicalWitness::default(),
             guarantee: GuaranteeWitness::default(),
+            limits: LimitsWitness::default(),
             at_journal: Default::default(),
             clients: Clients::default(),
             ages: [0; BURSTS],
@@ -161,6 +163,7 @@ impl Pool {
             self.mirror.evolve(event);
             self.physical.see(&old, event, &self.mirror);
             self.guarantee.see(&old, event, &self.mirror);
+            self.limits.see(&old, event, &self.mirror);
             if let Event::Moved(movement) = event {
                 match &movement.what {
                     Moved::Drawn(drawn) => self.seen.borrowed += usize::from(drawn.borrowed > Level::ZERO),
@@ -180,7 +183,8 @@ impl Pool {
         }
         let desk = &self.desk;
         self.clients.learn(|mark| desk.is_recorded(mark));
-        self.at_journal = (self.mirror.clone(), self.physical.clone(), self.guarantee.clone());
+        self.at_journal =
+            (self.mirror.clone(), self.physical.clone(), self.guarantee.clone(), self.limits.clone());
     }
 
     /// The node is gone, with what it had not appended. Callers repeat what nobody acknowledged.
@@ -188,7 +192,7 @@ impl Pool {
         self.seen.crashes += 1;
         self.pending.clear();
         self.marks.clear();
-        (self.mirror, self.physical, self.guarantee) = self.at_journal.clone();
+        (self.mirror, self.physical, self.guarantee, self.limits) = self.at_journal.clone();
         let mut rebuilt = Ledger::default();
         self.journal.iter().for_each(|event| rebuilt.evolve(event));
         self.desk = Desk::new(rebuilt, self.now);
@@ -211,6 +215,7 @@ impl Pool {
             return Err("replay: the events do not bring back the ledger".into());
         }
         self.physical.invariant_physical(&self.mirror).map_err(text)?;
+        self.limits.invariant_limits().map_err(text)?;
         promises::invariant_fit(ledger).map_err(text)?;
         promises::invariant_sum(ledger).map_err(text)?;
         promises::invariant_outstanding(ledger).map_err(text)?;

@@ -26,7 +26,7 @@ pub struct PhysicalWitness {
     debt: Level,
 }
 
-fn totals_of(ledger: &Ledger, service: &ServiceId) -> Totals {
+pub(super) fn totals_of(ledger: &Ledger, service: &ServiceId) -> Totals {
     ledger.account(service).map(crate::ledger::Account::totals).unwrap_or_default()
 }
 
