@@ -1,4 +1,5 @@
-//! Quota is gone: what is open is served up to its bound, what is closed is not, and all of it is charged in the end.
+//! Quota is gone: what is open is served up to its bound, though the gateway be killed too, what is closed is not, and all of it
+//! is charged in the end.
 
 use anyhow::{Context, ensure};
 use weir_tests::kafka::KafkaBroker;
@@ -38,7 +39,7 @@ pub(crate) async fn an_open_allocation_is_served_while_quota_is_killed_up_to_its
     let closed = alpha.ask(10).await?;
     let said = String::from_utf8_lossy(&closed.body);
     ensure!(!passed(&closed) && said.contains("quota_unavailable"), "closed: {said}");
-    let each = serve_up_to_the_bound(&world, &steady).await?;
+    let each = serve_up_to_the_bound(&world, &mut parts, &steady).await?;
 
     parts.start_again(&world, "quota")?;
     parts.ready(&world).await?;
@@ -52,16 +53,28 @@ pub(crate) async fn an_open_allocation_is_served_while_quota_is_killed_up_to_its
     Ok(())
 }
 
-/// Asks until the bound is reached: exactly as many are served as fit. How many tokens each of them was.
-async fn serve_up_to_the_bound(world: &World, steady: &Caller) -> anyhow::Result<u64> {
+/// Asks until the bound is reached: exactly as many are served as fit, by the gateway that is killed half way and by the one
+/// after it, which has only its disk to go by. How many tokens each of them was.
+async fn serve_up_to_the_bound(world: &World, parts: &mut Parts, steady: &Caller) -> anyhow::Result<u64> {
     ensure!(passed(&steady.ask(OUTPUT_TOKENS).await?), "open: the first is served");
     let each = admitted(world).await?;
     ensure!((OUTPUT_TOKENS..BOUND).contains(&each), "{each} tokens were admitted for the first");
-    for number in 2..=BOUND / each {
+    let half = BOUND / each / 2;
+    for number in 2..=half {
+        ensure!(passed(&steady.ask(OUTPUT_TOKENS).await?), "open: number {number} is served");
+    }
+    let before = admitted(world).await?;
+    parts.stop("gateway");
+    parts.start_again(world, "gateway")?;
+    let port = telemetry_port(world, "gateway");
+    world.ready(port).await.with_context(|| parts.logs())?;
+    let ready = world.get(port, "/readyz").await?;
+    ensure!(ready.contains("goes by the directory of"), "it says what it goes by: {ready}");
+    for number in half + 1..=BOUND / each {
         ensure!(passed(&steady.ask(OUTPUT_TOKENS).await?), "open: number {number} is served");
     }
     ensure!(!passed(&steady.ask(OUTPUT_TOKENS).await?), "beyond the bound nothing is served");
-    let all = admitted(world).await?;
+    let all = before + admitted(world).await?;
     ensure!(all == BOUND / each * each && all <= BOUND, "{all} tokens were admitted of {BOUND}");
     Ok(each)
 }
