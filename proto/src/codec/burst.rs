@@ -60,9 +60,10 @@ pub fn burst_state_to_wire(record: &BurstRecord, now: Timestamp, etag: String) -
     let (mut decided_by, mut decision_reason) = (String::new(), String::new());
     match &record.verdict {
         Verdict::Requested => {}
-        Verdict::Approved { approval, approver } => {
+        Verdict::Approved { approval, approver, reason } => {
             burst.approved_by.clone_from(approver);
             burst.best_effort = is_best_effort(*approval);
+            decision_reason.clone_from(reason);
         }
         Verdict::Denied { by, reason } | Verdict::Revoked { by, reason, .. } => {
             decided_by.clone_from(by);
@@ -178,13 +179,15 @@ mod tests {
 
     #[test]
     fn a_burst_is_shown_where_it_is_in_its_life() {
-        let approved = || Verdict::Approved { approval: Approval::BestEffort, approver: "grace".into() };
+        let (approval, approver) = (Approval::BestEffort, String::from("grace"));
+        let approved = || Verdict::Approved { approval, approver: approver.clone(), reason: "fits".into() };
         for (now, phase) in
             [(9, wire::BurstPhase::Upcoming), (10, wire::BurstPhase::Active), (20, wire::BurstPhase::Expired)]
         {
             let (found, state) = shown(approved(), now);
             let burst = state.burst.unwrap();
             assert_eq!((found, burst.approved_by.as_str(), burst.best_effort), (phase, "grace", true));
+            assert_eq!(state.decision_reason, "fits");
         }
         assert_eq!(shown(Verdict::Requested, 9).0, wire::BurstPhase::Requested);
         assert_eq!(shown(Verdict::Requested, 20).0, wire::BurstPhase::Expired);

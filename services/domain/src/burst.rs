@@ -78,6 +78,8 @@ pub enum Verdict {
         approval: Approval,
         /// By whom.
         approver: String,
+        /// Why, in the approver's words.
+        reason: String,
     },
     /// It never counts.
     Denied {
@@ -148,15 +150,16 @@ impl BurstRecord {
         Self { burst: burst.clone(), verdict: Verdict::Requested }
     }
 
-    /// A burst that a policy grants.
-    pub fn granted(granted: &GrantedBurst) -> Self {
+    /// A burst that a policy grants, and why.
+    pub fn granted(granted: &GrantedBurst, reason: &str) -> Self {
         let (approval, approver) = (granted.approval, granted.approver.clone());
-        Self { burst: granted.burst.clone(), verdict: Verdict::Approved { approval, approver } }
+        let verdict = Verdict::Approved { approval, approver, reason: reason.to_owned() };
+        Self { burst: granted.burst.clone(), verdict }
     }
 
     /// The burst as a policy would grant it, if it was approved and has not been revoked.
     pub fn grant(&self) -> Option<GrantedBurst> {
-        let Verdict::Approved { approval, approver } = &self.verdict else { return None };
+        let Verdict::Approved { approval, approver, .. } = &self.verdict else { return None };
         Some(GrantedBurst { burst: self.burst.clone(), approval: *approval, approver: approver.clone() })
     }
 

@@ -6,6 +6,8 @@
 
 mod access_keys;
 mod bursts;
+mod chronicle;
+mod commands;
 mod event;
 mod exceptions;
 mod export;
@@ -23,6 +25,8 @@ mod scenarios;
 
 pub use access_keys::{ACCESS_KEYS_MAX, AccessKeyRefused};
 pub use bursts::BurstRefused;
+pub use chronicle::{Chronicle, Entry};
+pub use commands::{COMMAND_MEMORY, COMMANDS_MAX, CommandId, CommandIdTaken};
 pub use event::{Decided, Event};
 pub use exceptions::{EXCEPTIONS_MAX, ExceptionRefused};
 pub use image::OrgImage;

@@ -17,7 +17,7 @@ use weir_domain::authorship::Authorship;
 use weir_domain::fact::QuotaFact;
 use weir_domain::ids::PoolId;
 use weir_domain::ledger::{Change, ChangeRefused, Ledger};
-use weir_domain::org::{self, Event, Org, PolicyChange};
+use weir_domain::org::{self, CommandId, Event, Org, PolicyChange};
 use weir_domain::policy::Rules;
 use weir_runtime::clock::Clock;
 
@@ -42,8 +42,10 @@ const PARTS_AT_ONCE: usize = 16;
 pub(crate) struct Ask {
     pub(crate) command: Command,
     pub(crate) by: Authorship,
-    /// The version that whoever asks has seen, of the organisation or, for a burst, of its pool.
+    /// The version of the organisation that whoever asks has seen.
     pub(crate) expected: Option<u64>,
+    /// By what it is known when it comes again.
+    pub(crate) id: Option<CommandId>,
     /// Only say what would change.
     pub(crate) dry_run: bool,
 }
@@ -102,22 +104,29 @@ impl OrgWriter {
 
     async fn decide(&mut self, ask: Ask) -> Result<Decided, NoDecision> {
         let by = Authorship { at: self.means.clock.now(), ..ask.by };
+        match ask.id.as_ref().map(|id| self.org.has_made(id)) {
+            Some(Ok(true)) => return Ok(Ok(Done { version: self.org.version(), ..Done::default() })),
+            Some(Err(taken)) => return Ok(Err(taken.into())),
+            Some(Ok(false)) | None => {}
+        }
         let change = match ask.command.decide(&self.org, self.means.rules, &by) {
             Ok(change) => change,
             Err(refused) => return Ok(Err(refused)),
         };
         // Weighed as a pool weighs its own: what changes nothing is right in every version.
-        let of_pool = ask.command.is_about_one_pool();
         let found = self.org.version();
-        if let Some(expected) = ask.expected.filter(|seen| !of_pool && *seen != found && !change.is_empty()) {
+        if let Some(expected) = ask.expected.filter(|seen| *seen != found && !change.is_empty()) {
             return Ok(Err(Refused::Version { expected, found }));
         }
         let mut done = Done { changed: !change.is_empty(), lines: change.lines.clone(), ..Done::default() };
         let warnings = change.warnings.iter();
         done.warnings = warnings.map(|warning| format!("{}: {}", warning.place, warning.message)).collect();
         if !ask.dry_run {
-            let expected = ask.expected.filter(|_| of_pool);
-            done.changed = match self.carry_out(change, &by, expected).await? {
+            let change = match ask.id {
+                Some(id) => change.by_command(id, &by),
+                None => change,
+            };
+            done.changed = match self.carry_out(change, &by).await? {
                 Ok(changed) => changed,
                 Err(refused) => return Ok(Err(refused)),
             };
@@ -134,10 +143,9 @@ impl OrgWriter {
         &mut self,
         change: PolicyChange,
         by: &Authorship,
-        expected: Option<u64>,
     ) -> Result<Result<bool, Refused>, NoDecision> {
         if change.is_one_fact() {
-            return self.make(change.pools, change.org, (by, expected)).await;
+            return self.make(change.pools, change.org, by).await;
         }
         self.record(change.intent(by), PARTS_AT_ONCE).await.map_err(NoDecision::partly)?;
         self.finish().await.map_err(NoDecision::partly)
@@ -148,7 +156,7 @@ impl OrgWriter {
     async fn finish(&mut self) -> Result<Result<bool, Refused>, NoDecision> {
         let Some(intent) = self.org.intent() else { return Ok(Ok(false)) };
         let (by, pools, left) = (intent.by.clone(), intent.pools(), intent.left());
-        let made = self.make(pools, left, (&by, None)).await?;
+        let made = self.make(pools, left, &by).await?;
         let refused = made.as_ref().err().map(ToString::to_string);
         let by = Authorship { at: self.means.clock.now(), ..by };
         self.record(vec![Event { by, what: org::Decided::ChangeEnded { refused } }], 1).await?;
@@ -173,12 +181,12 @@ impl OrgWriter {
         &mut self,
         pools: BTreeMap<PoolId, Vec<Change>>,
         org: Vec<Event>,
-        (by, expected): (&Authorship, Option<u64>),
+        by: &Authorship,
     ) -> Result<Result<bool, Refused>, NoDecision> {
         let mut done = Vec::new();
         let mut changed = false;
         for (pool, changes) in pools {
-            match self.change_pool(&pool, changes, by.clone(), expected).await? {
+            match self.change_pool(&pool, changes, by.clone()).await? {
                 Ok(any) => changed |= any,
                 Err(refused) => return Ok(Err(Refused::Pool { pool, refused, done })),
             }
@@ -193,10 +201,9 @@ impl OrgWriter {
         pool: &PoolId,
         changes: Vec<Change>,
         by: Authorship,
-        expected: Option<u64>,
     ) -> Result<Result<bool, ChangeRefused>, NoDecision> {
         let handle = self.means.pools.start(pool, Ledger::default());
-        match handle.change(by, changes, expected).await? {
+        match handle.change(by, changes, None).await? {
             Ok(changed) => {
                 for what in &changed {
                     self.org.evolve_pool(pool, what);

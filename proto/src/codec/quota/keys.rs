@@ -1,17 +1,23 @@
-//! Decisions about caller keys, access keys and exceptions, from their messages. They are written in [`super::org`].
+//! Decisions about caller keys, access keys and exceptions, and commands that were made, from their messages. They are written in [`super::org`].
 
 use super::super::{
     DecodeError, access_key_from_wire, caller_key_from_wire, exception_from_wire, timestamp_from_wire,
 };
+use super::super::values::hash_from_wire;
 use super::{decided, decode, kinds, parsed, present};
 use crate::quota::v1 as wire;
 use crate::record::Record;
 use weir_domain::fact::QuotaFact;
-use weir_domain::org::Decided;
+use weir_domain::org::{CommandId, Decided};
 
-/// None if the kind says nothing about a key or an exception.
+/// None if the kind says nothing of that.
 pub(super) fn from_record(kind: &str, record: &Record) -> Result<Option<QuotaFact>, DecodeError> {
     match kind {
+        kinds::COMMAND_MADE_V1 => {
+            let wire: wire::CommandMade = decode(record, "weir.quota.v1.CommandMade")?;
+            let digest = *hash_from_wire(&wire.sha256, "sha256")?.as_bytes();
+            decided(wire.by, Decided::CommandMade(CommandId { name: wire.request_id, digest }))
+        }
         kinds::CALLER_KEY_CREATED_V1 => {
             let wire: wire::CallerKeyCreated = decode(record, "weir.quota.v1.CallerKeyCreated")?;
             let key = caller_key_from_wire(present(wire.key.as_ref(), "key")?)?;

@@ -24,6 +24,8 @@ pub const BURST_DENIED_V1: &str = "weir.quota.burst_denied.v1";
 pub const BURST_REVOKED_V1: &str = "weir.quota.burst_revoked.v1";
 /// A burst ends later.
 pub const BURST_EXTENDED_V1: &str = "weir.quota.burst_extended.v1";
+/// A debt was forgiven.
+pub const DEBT_FORGIVEN_V1: &str = "weir.quota.debt_forgiven.v1";
 /// A team was defined.
 pub const TEAM_DEFINED_V1: &str = "weir.quota.team_defined.v1";
 /// A team was removed.
@@ -36,6 +38,8 @@ pub const SERVICE_REMOVED_V1: &str = "weir.quota.service_removed.v1";
 pub const PRICE_SET_V1: &str = "weir.quota.price_set.v1";
 /// A price was removed.
 pub const PRICE_REMOVED_V1: &str = "weir.quota.price_removed.v1";
+/// A command was made.
+pub const COMMAND_MADE_V1: &str = "weir.quota.command_made.v1";
 /// A caller key was created.
 pub const CALLER_KEY_CREATED_V1: &str = "weir.quota.caller_key_created.v1";
 /// A caller key was revoked.

@@ -8,7 +8,7 @@ use super::super::{
 use super::{Body, by_to_wire, decided, decode, intent, kinds, parsed, present};
 use crate::quota::v1 as wire;
 use crate::record::Record;
-use weir_domain::fact::QuotaFact;
+use weir_domain::fact::{ORG_KEY, QuotaFact};
 use weir_domain::org::{Decided, Event};
 
 pub(super) fn to_wire(event: &Event) -> Body {
@@ -37,6 +37,10 @@ pub(super) fn to_wire(event: &Event) -> Body {
             let valid_from = Some(timestamp_to_wire(*valid_from));
             let message = wire::PriceRemoved { by, model: model.to_string(), valid_from };
             Body::new(kinds::PRICE_REMOVED_V1, model, &message)
+        }
+        Decided::CommandMade(command) => {
+            let (request_id, sha256) = (command.name.clone(), command.digest.to_vec());
+            Body::new(kinds::COMMAND_MADE_V1, &ORG_KEY, &wire::CommandMade { by, request_id, sha256 })
         }
         Decided::CallerKeyCreated(key) => {
             let message = wire::CallerKeyCreated { by, key: Some(caller_key_to_wire(key)) };

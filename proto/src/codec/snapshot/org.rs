@@ -5,14 +5,17 @@ use super::{DecodeError, terms, wire};
 use crate::codec::quota::intent::{intent_from_wire, intent_to_wire};
 use crate::codec::values::present;
 use crate::codec::{
-    access_key_from_wire, access_key_to_wire, caller_key_from_wire, caller_key_to_wire, exception_from_wire,
-    exception_to_wire, price_from_wire, price_to_wire, service_from_wire, service_to_wire, team_from_wire,
-    team_to_wire,
+    access_key_from_wire, access_key_to_wire, caller_key_from_wire, caller_key_to_wire, duration_from_wire,
+    duration_to_wire, exception_from_wire, exception_to_wire, price_from_wire, price_to_wire,
+    service_from_wire, service_to_wire, team_from_wire, team_to_wire, timestamp_from_wire, timestamp_to_wire,
 };
 use std::fmt::Display;
 use std::str::FromStr;
+use std::time::Duration;
 use weir_domain::directory::KeyHash;
-use weir_domain::org::{Intent, OrgImage};
+use weir_domain::ids::CallerKeyId;
+use weir_domain::org::{CommandId, Intent, OrgImage};
+use weir_domain::time::Timestamp;
 
 pub(super) fn to_wire(org: &OrgImage) -> wire::OrgImage {
     wire::OrgImage {
@@ -31,6 +34,8 @@ pub(super) fn to_wire(org: &OrgImage) -> wire::OrgImage {
             intended: Some(intent_to_wire(intent)),
             made: intent.made as u64,
         }),
+        commands: org.commands.iter().map(command_to_wire).collect(),
+        key_lifetimes: org.lifetimes.iter().map(lifetime_to_wire).collect(),
     }
 }
 
@@ -48,7 +53,29 @@ pub(super) fn from_wire(wire: &wire::OrgImage) -> Result<OrgImage, DecodeError> 
         access_keys: wire.access_keys.iter().map(access_key_from_wire).collect::<Result<_, _>>()?,
         access_revoked: wire.revoked_access_keys.iter().map(revoked_from_wire).collect::<Result<_, _>>()?,
         intent: wire.intent.as_ref().map(intent).transpose()?,
+        commands: wire.commands.iter().map(command_from_wire).collect::<Result<_, _>>()?,
+        lifetimes: wire.key_lifetimes.iter().map(lifetime_from_wire).collect::<Result<_, _>>()?,
     })
+}
+
+fn command_to_wire((at, command): &(Timestamp, CommandId)) -> wire::CommandImage {
+    let (request_id, sha256) = (command.name.clone(), command.digest.to_vec().into());
+    wire::CommandImage { at: Some(timestamp_to_wire(*at)), request_id, sha256 }
+}
+
+fn command_from_wire(wire: &wire::CommandImage) -> Result<(Timestamp, CommandId), DecodeError> {
+    let digest = *hash_from_wire(&wire.sha256, "org.commands.sha256")?.as_bytes();
+    let at = timestamp_from_wire(wire.at.as_ref(), "org.commands.at")?;
+    Ok((at, CommandId { name: wire.request_id.clone(), digest }))
+}
+
+fn lifetime_to_wire((id, lifetime): &(CallerKeyId, Duration)) -> wire::KeyLifetime {
+    wire::KeyLifetime { id: id.to_string(), lifetime: Some(duration_to_wire(*lifetime)) }
+}
+
+fn lifetime_from_wire(wire: &wire::KeyLifetime) -> Result<(CallerKeyId, Duration), DecodeError> {
+    let lifetime = present(wire.lifetime.as_ref(), "org.key_lifetimes.lifetime")?;
+    Ok((parsed(&wire.id, "org.key_lifetimes.id")?, duration_from_wire(lifetime)))
 }
 
 fn revoked_to_wire((id, hash): &(impl ToString, KeyHash)) -> wire::RevokedKey {

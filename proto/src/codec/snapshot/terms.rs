@@ -46,7 +46,9 @@ fn burst_image(record: &BurstRecord) -> wire::BurstImage {
     };
     match &record.verdict {
         Verdict::Requested => image(wire::Verdict::Requested),
-        Verdict::Approved { .. } => image(wire::Verdict::Approved),
+        Verdict::Approved { reason, .. } => {
+            wire::BurstImage { reason: reason.clone(), ..image(wire::Verdict::Approved) }
+        }
         Verdict::Denied { by, reason } => {
             wire::BurstImage { by: by.clone(), reason: reason.clone(), ..image(wire::Verdict::Denied) }
         }
@@ -65,7 +67,7 @@ fn burst_record(wire: &wire::BurstImage) -> Result<BurstRecord, DecodeError> {
     let (by, reason) = (wire.by.clone(), wire.reason.clone());
     let verdict = match known(wire.verdict, VERDICT)? {
         wire::Verdict::Unspecified => return Err(DecodeError::field(VERDICT, "missing")),
-        wire::Verdict::Approved => return Ok(BurstRecord::granted(&granted_burst_from_wire(burst)?)),
+        wire::Verdict::Approved => return Ok(BurstRecord::granted(&granted_burst_from_wire(burst)?, &reason)),
         wire::Verdict::Requested => Verdict::Requested,
         wire::Verdict::Denied => Verdict::Denied { by, reason },
         wire::Verdict::Revoked => {

@@ -113,6 +113,8 @@ impl PoolTerms {
                 (self.pool.as_ref() != Some(pool)).then(|| TermsChanged::PoolDefined(pool.clone()))
             }
             Change::RemovePool => self.pool.is_some().then_some(TermsChanged::PoolRemoved),
+            // What is owed terms do not know: whoever asks looks at the ledger first.
+            Change::ForgiveDebt { service } => Some(TermsChanged::DebtForgiven { service: service.clone() }),
             Change::SetAllocation { service, terms } => (self.allocations.get(service) != Some(terms))
                 .then(|| TermsChanged::AllocationSet { service: service.clone(), terms: terms.clone() }),
             Change::RemoveAllocation { service } => self
@@ -149,7 +151,8 @@ impl PoolTerms {
             Change::DefinePool(_)
             | Change::RemovePool
             | Change::SetAllocation { .. }
-            | Change::RemoveAllocation { .. } => None,
+            | Change::RemoveAllocation { .. }
+            | Change::ForgiveDebt { .. } => None,
         }
     }
 
@@ -159,16 +162,20 @@ impl PoolTerms {
         self.version += 1;
         match what {
             TermsChanged::PoolDefined(pool) => self.pool = Some(pool.clone()),
+            TermsChanged::DebtForgiven { .. } => {}
             TermsChanged::PoolRemoved => *self = Self { version: self.version, ..Self::default() },
             TermsChanged::AllocationSet { service, terms } => {
                 self.allocations.insert(service.clone(), terms.clone());
                 self.unlist_over(service, by.at);
             }
             TermsChanged::AllocationRemoved { service } => self.remove_allocation(service, by),
-            TermsChanged::BurstGranted(granted) => self.record(BurstRecord::granted(granted), by.at),
+            TermsChanged::BurstGranted(granted) => {
+                self.record(BurstRecord::granted(granted, &by.reason), by.at)
+            }
             TermsChanged::BurstRequested(burst) => self.record(BurstRecord::requested(burst), by.at),
             TermsChanged::BurstApproved { burst, approval } => {
-                let verdict = Verdict::Approved { approval: *approval, approver: by.author.clone() };
+                let (approver, reason) = (by.author.clone(), by.reason.clone());
+                let verdict = Verdict::Approved { approval: *approval, approver, reason };
                 self.judge(burst, verdict, by.at);
             }
             TermsChanged::BurstDenied { burst } => {

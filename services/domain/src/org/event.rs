@@ -4,7 +4,7 @@ use crate::access::AccessKey;
 use crate::authorship::Authorship;
 use crate::directory::CallerKey;
 use crate::ids::{AccessKeyId, CallerKeyId, ExceptionId, ModelName, ServiceId, TeamId};
-use crate::org::IntentPart;
+use crate::org::{CommandId, IntentPart};
 use crate::policy::{Exception, Service, Team};
 use crate::price::Price;
 use crate::time::Timestamp;
@@ -64,4 +64,6 @@ pub enum Decided {
         /// Why not all of it.
         refused: Option<String>,
     },
+    /// All that this command asked for is made.
+    CommandMade(CommandId),
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 
 use crate::budget::{Budget, BudgetKind, BudgetLimit};
-use crate::burst::GrantedBurst;
+use crate::burst::{Burst, GrantedBurst};
 use crate::calendar::Utc;
 use crate::ledger::Decimal;
 use crate::policy::{
@@ -160,6 +160,17 @@ fn of_budget(budget: &Budget) -> String {
     let told =
         if thresholds.is_empty() { String::new() } else { format!(", told at{}", thresholds.concat()) };
     format!("({limit} a {period} in {zone}, {kind}{told})")
+}
+
+pub(super) fn of_request(burst: &Burst) -> Fields {
+    Fields::default()
+        .with("service", &burst.service)
+        .with("pool", &burst.pool)
+        .with("extra", burst.extra)
+        .with("from", Utc(burst.window.start()))
+        .with("to", Utc(burst.window.end()))
+        .with("category", burst.category.as_str())
+        .with_text("requester", &burst.requester)
 }
 
 pub(super) fn of_burst(granted: &GrantedBurst) -> Fields {

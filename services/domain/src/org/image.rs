@@ -1,12 +1,16 @@
 //! The organisation as plain data, for snapshots: a cache of what the journal says, never a truth.
 
+use std::time::Duration;
+
 use crate::access::AccessKey;
 use crate::directory::{CallerKey, KeyHash};
 use crate::ids::{AccessKeyId, CallerKeyId, ExceptionId, PoolId};
 use crate::ledger::PoolTerms;
-use crate::org::{Intent, Org};
+use crate::org::commands::Commands;
+use crate::org::{CommandId, Intent, Org};
 use crate::policy::{Exception, Service, Team};
 use crate::price::Price;
+use crate::time::Timestamp;
 
 /// An organisation, whole.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -35,6 +39,10 @@ pub struct OrgImage {
     pub access_revoked: Vec<(AccessKeyId, KeyHash)>,
     /// The change that was being made, whether or not all its parts are there.
     pub intent: Option<Intent>,
+    /// The last commands that were made, and when, the oldest first.
+    pub commands: Vec<(Timestamp, CommandId)>,
+    /// How long caller keys were to live when they were created.
+    pub lifetimes: Vec<(CallerKeyId, Duration)>,
 }
 
 impl Org {
@@ -56,6 +64,8 @@ impl Org {
             access_keys: self.access_keys.values().cloned().collect(),
             access_revoked: self.access_by_hash.iter().filter_map(revoked).collect(),
             intent: self.intent.clone(),
+            commands: self.commands.iter().cloned().collect(),
+            lifetimes: self.lifetimes.iter().map(|(id, lifetime)| (id.clone(), *lifetime)).collect(),
         }
     }
 
@@ -82,6 +92,8 @@ impl Org {
             access_keys: image.access_keys.into_iter().map(|key| (key.id.clone(), key)).collect(),
             access_revoked: image.access_revoked.into_iter().map(|(id, _)| id).collect(),
             intent: image.intent,
+            commands: Commands::new(image.commands),
+            lifetimes: image.lifetimes.into_iter().collect(),
         }
     }
 }

@@ -16,12 +16,14 @@ pub const CALLER_KEYS_MAX: usize = 64;
 pub struct KeyRotation {
     /// The key that is to go.
     pub old: CallerKeyId,
-    /// Its successor's name. All but name, secret and expiry is taken from the old one; the new one does not expire.
+    /// Its successor's name. All but name, secret and expiry is taken from the old one.
     pub new: CallerKeyId,
     /// The successor's secret.
     pub new_hash: KeyHash,
     /// When the old one expires.
     pub old_expires: Timestamp,
+    /// When the successor expires. Not stated: after as long as the old one was to live when it was created.
+    pub new_expires: Option<Timestamp>,
 }
 
 /// Why a caller key is refused.
@@ -119,6 +121,7 @@ impl Org {
     /// Takes a key in. Where its service has more than may call, those that have expired are kept as those that are revoked.
     pub(super) fn take_key(&mut self, key: &CallerKey, now: Timestamp) {
         self.keys.insert(key.id.clone(), key.clone());
+        self.lifetimes.extend(key.expires.map(|expires| (key.id.clone(), expires.since(now))));
         if self.keys_of(&key.service).count() <= CALLER_KEYS_MAX {
             return;
         }
@@ -130,6 +133,7 @@ impl Org {
     }
 
     pub(super) fn drop_key(&mut self, id: &CallerKeyId) {
+        self.lifetimes.remove(id);
         let hash = self.keys.remove(id).map(|key| key.hash);
         self.revoked.extend(hash.map(|hash| (id.clone(), hash)));
     }
@@ -151,13 +155,13 @@ impl Org {
         if rotation.new == rotation.old {
             return Err(KeyRefused::NameTaken { id: rotation.new.clone() });
         }
+        let lifetime = self.lifetimes.get(&rotation.old);
+        let expires = rotation.new_expires.or_else(|| lifetime.map(|lifetime| by.at.plus(*lifetime)));
         let successor =
-            CallerKey { id: rotation.new.clone(), hash: rotation.new_hash, expires: None, ..old.clone() };
-        // A successor that is being rotated itself has an expiry, and is the same key all the same.
-        let exists = self
-            .keys
-            .get(&rotation.new)
-            .is_some_and(|key| CallerKey { expires: None, ..key.clone() } == successor);
+            CallerKey { id: rotation.new.clone(), hash: rotation.new_hash, expires, ..old.clone() };
+        // A successor that was made before, or is being rotated itself, has another expiry, and is the same key all the same.
+        let same = |key: &CallerKey| CallerKey { expires, ..key.clone() } == successor;
+        let exists = self.keys.get(&rotation.new).is_some_and(same);
         let created = if exists { None } else { self.create_key(&successor, by.clone())? };
         let expiry = Self::expire_key(old, rotation.old_expires, by)?;
         Ok(created.into_iter().chain(expiry).collect())

@@ -27,12 +27,15 @@ pub(super) fn of_change(pool: &PoolId, change: &Change, before: &PoolTerms, now:
             format!("service {service} in pool {pool}: allocation removed{also}")
         }
         Change::GrantBurst(granted) => of_grant(granted, before, now),
-        Change::RequestBurst(burst) => format!("burst {}: requested", burst.id),
+        Change::RequestBurst(burst) => {
+            format!("burst {}: requested, {}", burst.id, fields::of_request(burst).all())
+        }
         Change::ApproveBurst { burst, approval } => {
             format!("burst {burst}: approved as {}", approval.as_str())
         }
         Change::DenyBurst { burst } => format!("burst {burst}: denied"),
         Change::RevokeBurst { burst } => format!("burst {burst}: revoked"),
+        Change::ForgiveDebt { service } => format!("service {service} in pool {pool}: its debt is forgiven"),
         Change::ExtendBurst { burst, end } => format!("burst {burst}: extended to {}", Utc(*end)),
     }
 }
@@ -97,7 +100,9 @@ pub(super) fn of_decided(org: &Org, what: &Decided) -> String {
         Decided::AccessKeyCreated(key) => format!("access key {}: created for {}", key.id, key.role),
         Decided::AccessKeyRevoked(key) => format!("access key {key}: revoked"),
         Decided::ChangeIntended(part) => format!("change: part {} of what is intended", part.part),
-        Decided::ChangeEnded { .. } => "change: ended".to_owned(),
+        Decided::ChangeEnded { refused: None } => "change: made".to_owned(),
+        Decided::ChangeEnded { refused: Some(reason) } => format!("change: made in part: {reason}"),
+        Decided::CommandMade(command) => format!("command {:?}: made", command.name),
     }
 }
 

@@ -105,7 +105,7 @@ fn grant(before: &PoolTerms, granted: &GrantedBurst, now: Timestamp) -> Option<C
     if known.is_some_and(|record| matches!(record.verdict, Verdict::Revoked { .. })) {
         return None;
     }
-    let matters = known.is_some_and(is_open) || is_open(&BurstRecord::granted(granted));
+    let matters = known.is_some_and(is_open) || is_open(&BurstRecord::granted(granted, ""));
     let change = Change::GrantBurst(granted.clone());
     (matters && before.difference(&change).is_some()).then_some(change)
 }

@@ -3,6 +3,7 @@
 mod bounds;
 mod bursts;
 mod generate;
+mod history;
 mod keys;
 mod policies;
 mod round_trip;

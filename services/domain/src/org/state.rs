@@ -1,12 +1,14 @@
 //! The organisation's state, and what can be looked up in it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use crate::access::{AccessKey, Principal};
 use crate::burst::BurstRecord;
 use crate::directory::{CallerKey, KeyHash};
 use crate::ids::{AccessKeyId, BurstId, CallerKeyId, ExceptionId, ModelName, PoolId, ServiceId, TeamId};
 use crate::ledger::{Governed, PoolTerms};
+use crate::org::commands::Commands;
 use crate::org::{Decided, EXCEPTIONS_MAX, Event, Intent};
 use crate::policy::{Exception, Service, Team};
 use crate::price::Price;
@@ -32,6 +34,9 @@ pub struct Org {
     pub(super) access_revoked: BTreeSet<AccessKeyId>,
     /// The change that is being made.
     pub(super) intent: Option<Intent>,
+    pub(super) commands: Commands,
+    /// How long each caller key was to live when it was created, unless it was for ever: so does its successor.
+    pub(super) lifetimes: BTreeMap<CallerKeyId, Duration>,
     pub(super) version: u64,
 }
 
@@ -42,6 +47,7 @@ impl Org {
         self.intent = Intent::after(self.intent.take(), event);
         match event.what.clone() {
             Decided::ChangeIntended(_) | Decided::ChangeEnded { .. } => {}
+            Decided::CommandMade(command) => self.commands.remember(command, event.by.at),
             Decided::TeamDefined(team) => drop(self.teams.insert(team.id.clone(), team)),
             Decided::TeamRemoved(team) => drop(self.teams.remove(&team)),
             Decided::ServiceDefined(service) => drop(self.services.insert(service.id.clone(), service)),

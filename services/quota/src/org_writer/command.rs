@@ -1,12 +1,14 @@
 //! What the organisation is asked to do, and what that would change.
 
+use std::slice;
+
 use weir_domain::access::AccessKey;
 use weir_domain::authorship::Authorship;
 use weir_domain::directory::CallerKey;
 use weir_domain::ids::{AccessKeyId, CallerKeyId, ExceptionId, PoolId};
-use weir_domain::ledger::{Change, ChangeRefused};
+use weir_domain::ledger::{Change, ChangeRefused, decide_change};
 use weir_domain::org::{
-    AccessKeyRefused, BurstRefused, Event, ExceptionRefused, KeyRefused, KeyRotation, Org, PolicyChange,
+    AccessKeyRefused, BurstRefused, CommandIdTaken, Event, ExceptionRefused, KeyRefused, KeyRotation, Org, PolicyChange,
     decide_policy,
 };
 use weir_domain::policy::{Exception, Policy, PolicyProblem, Rules, problems_of_burst};
@@ -19,6 +21,8 @@ pub(crate) enum Command {
     Burst {
         pool: PoolId,
         change: Change,
+        /// The version of the pool that whoever asks has seen.
+        seen: Option<u64>,
     },
     GrantException(Exception),
     EndException(ExceptionId),
@@ -43,6 +47,8 @@ pub(crate) enum Refused {
         /// Pools that were changed before this one refused.
         done: Vec<PoolId>,
     },
+    #[error(transparent)]
+    Id(#[from] CommandIdTaken),
     #[error(transparent)]
     Burst(#[from] BurstRefused),
     #[error(transparent)]
@@ -81,16 +87,16 @@ impl Command {
         }
     }
 
-    /// Whether the version that is expected is that of a pool.
-    pub(super) const fn is_about_one_pool(&self) -> bool {
-        matches!(self, Self::Burst { .. })
+    /// Whether the version that counts is that of a pool: where it is about a burst that there is.
+    pub(crate) const fn is_about_one_pool(&self) -> bool {
+        matches!(self, Self::Burst { change, .. } if !matches!(change, Change::RequestBurst(_)))
     }
 
     /// Finds what it changes, and changes nothing.
     pub(super) fn decide(&self, org: &Org, rules: Rules, by: &Authorship) -> Result<PolicyChange, Refused> {
         match self {
             Self::Apply(policy) => decide_policy(org, policy, &rules, by).map_err(Refused::Unsound),
-            Self::Burst { pool, change } => change_burst(org, (pool, change), rules, by),
+            Self::Burst { pool, change, seen } => change_burst(org, (pool, change, *seen), rules, by),
             Self::GrantException(exception) => Ok(org.grant_exception(exception, &rules, by)?),
             Self::EndException(id) => Ok(org.end_exception(id, &rules, by)?),
             Self::CreateKey(key) => Ok(only(org.create_key(key, by.clone())?)),
@@ -106,11 +112,11 @@ fn only(events: impl IntoIterator<Item = Event>) -> PolicyChange {
     PolicyChange { org: events.into_iter().collect(), ..PolicyChange::default() }
 }
 
-/// The pool weighs it. Here is checked what a pool does not know: whether it is one, what bursts others have, whether
-/// anybody answers for the service, and who decides on whose request.
+/// The pool weighs it again, at its own time. Here is checked what a pool does not know, too: whether it is one, what bursts
+/// others have, whether anybody answers for the service, and who decides on whose request.
 fn change_burst(
     org: &Org,
-    (pool, change): (&PoolId, &Change),
+    (pool, change, seen): (&PoolId, &Change, Option<u64>),
     rules: Rules,
     by: &Authorship,
 ) -> Result<PolicyChange, Refused> {
@@ -125,7 +131,11 @@ fn change_burst(
             return refuse(ChangeRefused::BurstNameTaken { burst: burst.id.clone() });
         }
     }
-    org.check_burst(terms, change, rules, by)?;
+    match decide_change(terms, by, slice::from_ref(change), seen, by.at) {
+        Ok(nothing) if nothing.is_empty() => return Ok(PolicyChange::default()),
+        Err(refused) => return refuse(refused),
+        Ok(_) => org.check_burst(terms, change, rules, by)?,
+    }
     let pools = [(pool.clone(), vec![change.clone()])].into();
     Ok(PolicyChange { pools, ..PolicyChange::default() })
 }

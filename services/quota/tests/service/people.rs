@@ -80,7 +80,12 @@ pub(crate) fn access_key(name: &str, role: wire::Role, team: &str) -> wire::Crea
         team: team.into(),
         expires: None,
     };
-    wire::CreateAccessKeyRequest { author: "root".into(), reason: "begins".into(), key: Some(key) }
+    wire::CreateAccessKeyRequest {
+        author: "root".into(),
+        reason: "begins".into(),
+        key: Some(key),
+        ..Default::default()
+    }
 }
 
 /// The access keys of the organisation: names, roles and teams.
@@ -203,7 +208,7 @@ pub(crate) fn burst(id: &str, (start, end): (i64, i64)) -> wire::Burst {
 }
 
 pub(crate) fn asking(burst: wire::Burst) -> wire::RequestBurstRequest {
-    wire::RequestBurstRequest { author: String::new(), burst: Some(burst) }
+    wire::RequestBurstRequest { burst: Some(burst), ..Default::default() }
 }
 
 pub(crate) fn approving(burst: &str) -> wire::ApproveBurstRequest {
@@ -239,7 +244,7 @@ pub(crate) fn caller_key(id: &str, service: &str) -> wire::CreateCallerKeyReques
         service: service.into(),
         ..wire::CallerKey::default()
     };
-    wire::CreateCallerKeyRequest { author: String::new(), reason: "begins".into(), key: Some(key) }
+    wire::CreateCallerKeyRequest { reason: "begins".into(), key: Some(key), ..Default::default() }
 }
 
 /// An exception of a service from a rule that people keep.
@@ -256,5 +261,9 @@ pub(crate) fn exception(id: &str, service: &str, end: i64) -> wire::Exception {
 }
 
 pub(crate) fn granting(exception: wire::Exception) -> wire::GrantExceptionRequest {
-    wire::GrantExceptionRequest { author: String::new(), reason: "agreed".into(), exception: Some(exception) }
+    wire::GrantExceptionRequest {
+        reason: "agreed".into(),
+        exception: Some(exception),
+        ..Default::default()
+    }
 }

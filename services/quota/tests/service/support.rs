@@ -298,7 +298,12 @@ pub(crate) fn key(id: &str, secret: u8) -> governance::CreateCallerKeyRequest {
         service: "chat".into(),
         ..Default::default()
     };
-    governance::CreateCallerKeyRequest { author: "ada".into(), reason: "test".into(), key: Some(key) }
+    governance::CreateCallerKeyRequest {
+        author: "ada".into(),
+        reason: "test".into(),
+        key: Some(key),
+        ..Default::default()
+    }
 }
 
 pub(crate) fn reserve(reservation: &str, tokens: u64) -> quota::ReserveRequest {

@@ -11,7 +11,7 @@ use weir_domain::directory::{CallerKey, KeyHash, KeyHolder};
 use weir_domain::fact::QuotaFact;
 use weir_domain::ids::{HoldId, SliceId};
 use weir_domain::ledger::{Change, Drawn, Governed, Moved, Movement, Quantity, TermsChanged};
-use weir_domain::org::{Decided, Event, IntentPart, Step};
+use weir_domain::org::{CommandId, Decided, Event, IntentPart, Step};
 use weir_domain::policy::{
     DataClass, Deployment, Encoding, Enforcement, Environment, Exception, FailureMode, Lapse, Model, Pool,
     Priority, Purpose, Service, Team, Terms, Thresholds, Waiver,
@@ -219,6 +219,7 @@ pub(in crate::codec) fn of_the_organisation() -> Vec<QuotaFact> {
         Decided::ExceptionGranted(exception("trial", Waiver::SandboxLimit)),
         Decided::ExceptionGranted(exception("audit", Waiver::Other("a yearly audit".into()))),
         Decided::ExceptionEnded(id("trial")),
+        Decided::CommandMade(CommandId { name: "4711".into(), digest: [7; 32] }),
         Decided::ChangeIntended(IntentPart { part: 0, last: true, steps: steps.clone() }),
         Decided::ChangeEnded { refused: None },
         Decided::ChangeEnded { refused: Some("pool gpt-4o: the pool is not defined".into()) },

@@ -39,7 +39,7 @@ fn with_key() -> Org {
 }
 
 fn rotation() -> KeyRotation {
-    KeyRotation { old: id("one"), new: id("two"), new_hash: hash(2), old_expires: day(7) }
+    KeyRotation { old: id("one"), new: id("two"), new_hash: hash(2), old_expires: day(7), new_expires: None }
 }
 
 fn rotated() -> Org {
@@ -95,12 +95,45 @@ fn a_rotated_key_goes_on_for_an_overlap_beside_its_successor() {
     assert_eq!(org.key(&id("two")), Some(&key("two", 2)));
 }
 
+/// The expiry of the key that takes the place of `old` on a day.
+fn successor_of(org: &mut Org, old: &str, new: u8, at: u64, expires: Option<Timestamp>) -> Option<Timestamp> {
+    let name = format!("key-{new}");
+    let rotation = KeyRotation {
+        old: id(old),
+        new: id(&name),
+        new_hash: hash(new),
+        old_expires: day(at + 1),
+        new_expires: expires,
+    };
+    let events = org.rotate_key(&rotation, &by_at(day(at))).unwrap();
+    record(org, events);
+    org.key(&id(&name)).unwrap().expires
+}
+
+#[test]
+fn a_successor_lives_as_long_as_the_key_before_it_was_to_live() {
+    let mut org = organised(&policy());
+    let created = org.create_key(&CallerKey { expires: Some(day(90)), ..key("one", 1) }, by()).unwrap();
+    record(&mut org, created);
+    assert_eq!(successor_of(&mut org, "one", 2, 80, None), Some(day(170)));
+    let mut org = Org::from_image(org.image());
+    assert_eq!(successor_of(&mut org, "key-2", 3, 160, None), Some(day(250)));
+    assert_eq!(successor_of(&mut org, "key-3", 4, 200, Some(day(210))), Some(day(210)), "or as is said");
+    assert_eq!(successor_of(&mut with_key(), "one", 2, 80, None), None, "for ever, as the one before it");
+}
+
 #[test]
 fn a_rotation_that_is_asked_for_again_changes_nothing_whatever_came_after() {
     let mut org = rotated();
     assert_eq!(org.rotate_key(&rotation(), &by()), Ok(vec![]));
     assert_eq!(org.rotate_key(&rotation(), &by_at(day(8))), Ok(vec![]), "the overlap is over");
-    let next = KeyRotation { old: id("two"), new: id("three"), new_hash: hash(3), old_expires: day(9) };
+    let next = KeyRotation {
+        old: id("two"),
+        new: id("three"),
+        new_hash: hash(3),
+        old_expires: day(9),
+        new_expires: None,
+    };
     let events = org.rotate_key(&next, &by()).unwrap();
     record(&mut org, events);
     assert_eq!(org.rotate_key(&rotation(), &by()), Ok(vec![]), "the successor has one itself");

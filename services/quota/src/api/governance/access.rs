@@ -6,7 +6,7 @@ use weir_proto::codec::{access_key_from_wire, access_key_to_wire, role_to_wire};
 use weir_proto::governance::v1 as wire;
 
 use super::Governance;
-use super::decision::authorship;
+use super::decision::Order;
 use super::size;
 use crate::api::input::{invalid, parsed, undecodable};
 use crate::auth::Caller;
@@ -18,11 +18,11 @@ impl Governance {
         caller: &Caller,
         call: wire::CreateAccessKeyRequest,
     ) -> Result<wire::CreateAccessKeyResponse, Status> {
-        let by = authorship(caller, &call.author, &call.reason)?;
+        let order = Order::of(caller, &call)?;
         let key = call.key.ok_or_else(|| invalid("key", "is missing"))?;
         size::check("key", &key)?;
         let key = access_key_from_wire(&key).map_err(|problem| undecodable(&problem))?;
-        let done = self.decide(Command::CreateAccessKey(key), by).await?;
+        let done = self.decide(Command::CreateAccessKey(key), order).await?;
         Ok(wire::CreateAccessKeyResponse { created: done.changed })
     }
 
@@ -31,9 +31,9 @@ impl Governance {
         caller: &Caller,
         call: wire::RevokeAccessKeyRequest,
     ) -> Result<wire::RevokeAccessKeyResponse, Status> {
-        let by = authorship(caller, &call.author, &call.reason)?;
+        let order = Order::of(caller, &call)?;
         let id: AccessKeyId = parsed(&call.id, "id")?;
-        let done = self.decide(Command::RevokeAccessKey(id), by).await?;
+        let done = self.decide(Command::RevokeAccessKey(id), order).await?;
         Ok(wire::RevokeAccessKeyResponse { revoked: done.changed })
     }
 
@@ -43,8 +43,9 @@ impl Governance {
         _: &Caller,
         _: wire::ListAccessKeysRequest,
     ) -> Result<wire::ListAccessKeysResponse, Status> {
-        let keys = self.org.org().access_keys().map(access_key_to_wire).collect();
-        Ok(wire::ListAccessKeysResponse { keys })
+        let org = self.org.org();
+        let keys = org.access_keys().map(access_key_to_wire).collect();
+        Ok(wire::ListAccessKeysResponse { keys, etag: org.version().to_string() })
     }
 
     #[expect(clippy::unused_async, reason = "answers like every other method")]

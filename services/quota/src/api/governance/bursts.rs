@@ -1,7 +1,6 @@
 //! Bursts: asked for, decided, extended, ended and listed.
 
 use tonic::Status;
-use weir_domain::authorship::Authorship;
 use weir_domain::burst::{Approval, BurstRecord};
 use weir_domain::ids::{BurstId, PoolId, ServiceId};
 use weir_domain::ledger::{Change, PoolTerms};
@@ -10,19 +9,18 @@ use weir_proto::codec::{burst_from_wire, burst_state_to_wire, timestamp_from_wir
 use weir_proto::governance::v1 as wire;
 
 use super::Governance;
-use super::decision::{authorship, expected};
+use super::decision::{Order, authorship};
 use super::size;
 use crate::api::auth::permission_denied;
 use crate::api::input::{invalid, parsed, undecodable};
 use crate::auth::{Caller, Owner};
-use crate::org_writer::{Ask, Command};
+use crate::org_writer::Command;
 
 /// What is asked of a burst that there is.
 struct Step {
     burst: BurstId,
     change: Change,
-    by: Authorship,
-    etag: String,
+    order: Order,
 }
 
 impl Governance {
@@ -32,12 +30,13 @@ impl Governance {
         caller: &Caller,
         call: wire::RequestBurstRequest,
     ) -> Result<wire::BurstResponse, Status> {
-        let mut burst = call.burst.ok_or_else(|| invalid("burst", "is missing"))?;
+        let mut burst = call.burst.clone().ok_or_else(|| invalid("burst", "is missing"))?;
         size::check("burst", &burst)?;
         let service: ServiceId = parsed(&burst.service, "burst.service")?;
         let owner = self.org.org();
         caller.may_touch(Owner::of_service(&owner, &service)).map_err(|denied| permission_denied(&denied))?;
-        let by = authorship(caller, &call.author, &burst.reason)?;
+        let order = Order::of(caller, &call)?;
+        let by = &order.by;
         if burst.requester.trim().is_empty() {
             burst.requester.clone_from(&by.author);
         } else if burst.requester != by.author {
@@ -45,8 +44,8 @@ impl Governance {
         }
         let burst = burst_from_wire(&burst).map_err(|problem| undecodable(&problem))?;
         let (id, pool) = (burst.id.clone(), burst.pool.clone());
-        let command = Command::Burst { pool, change: Change::RequestBurst(burst) };
-        let done = self.decide(command, by).await?;
+        let command = Command::Burst { pool, change: Change::RequestBurst(burst), seen: None };
+        let done = self.decide(command, order).await?;
         self.burst(&id, done.changed)
     }
 
@@ -57,9 +56,9 @@ impl Governance {
     ) -> Result<wire::BurstResponse, Status> {
         let burst: BurstId = parsed(&call.burst, "burst")?;
         let approval = if call.best_effort { Approval::BestEffort } else { Approval::Guaranteed };
-        let by = authorship(caller, &call.author, &call.reason)?;
+        let order = Order::of(caller, &call)?;
         let change = Change::ApproveBurst { burst: burst.clone(), approval };
-        self.step(Step { burst, change, by, etag: call.etag }).await
+        self.step(Step { burst, change, order }).await
     }
 
     pub(super) async fn deny(
@@ -68,9 +67,9 @@ impl Governance {
         call: wire::DecideBurstRequest,
     ) -> Result<wire::BurstResponse, Status> {
         let burst: BurstId = parsed(&call.burst, "burst")?;
-        let by = authorship(caller, &call.author, &call.reason)?;
+        let order = Order::of(caller, &call)?;
         let change = Change::DenyBurst { burst: burst.clone() };
-        self.step(Step { burst, change, by, etag: call.etag }).await
+        self.step(Step { burst, change, order }).await
     }
 
     pub(super) async fn revoke(
@@ -82,9 +81,9 @@ impl Governance {
         let org = self.org.org();
         let service = org.burst(&burst).map(|(_, record)| &record.burst.service);
         caller.may_touch(Owner::of_thing(&org, service)).map_err(|denied| permission_denied(&denied))?;
-        let by = authorship(caller, &call.author, &call.reason)?;
+        let order = Order::of(caller, &call)?;
         let change = Change::RevokeBurst { burst: burst.clone() };
-        self.step(Step { burst, change, by, etag: call.etag }).await
+        self.step(Step { burst, change, order }).await
     }
 
     pub(super) async fn extend(
@@ -94,20 +93,18 @@ impl Governance {
     ) -> Result<wire::BurstResponse, Status> {
         let burst: BurstId = parsed(&call.burst, "burst")?;
         let end = timestamp_from_wire(call.end.as_ref(), "end").map_err(|problem| undecodable(&problem))?;
-        let by = authorship(caller, &call.author, &call.reason)?;
+        let order = Order::of(caller, &call)?;
         let change = Change::ExtendBurst { burst: burst.clone(), end };
-        self.step(Step { burst, change, by, etag: call.etag }).await
+        self.step(Step { burst, change, order }).await
     }
 
     async fn step(&self, step: Step) -> Result<wire::BurstResponse, Status> {
-        let Step { burst, change, by, etag } = step;
+        let Step { burst, change, order } = step;
         let pool: PoolId = match self.org.org().burst(&burst) {
             Some((pool, _)) => pool.clone(),
             None => return Err(no_burst(&burst)),
         };
-        let command = Command::Burst { pool, change };
-        let ask = Ask { command, by, expected: expected(&etag)?, dry_run: false };
-        let done = self.ask(ask).await?;
+        let done = self.decide(Command::Burst { pool, change, seen: order.seen }, order).await?;
         self.burst(&burst, done.changed)
     }
 
@@ -140,7 +137,7 @@ impl Governance {
         let mut bursts: Vec<_> = org.bursts().filter(|(_, record)| shown(record)).collect();
         bursts.sort_by_key(|(_, record)| (record.burst.window.start(), &record.burst.id));
         let bursts = bursts.into_iter().map(|(pool, record)| self.state(&org, pool, record)).collect();
-        Ok(wire::ListBurstsResponse { bursts })
+        Ok(wire::ListBurstsResponse { bursts, etag: org.version().to_string() })
     }
 
     fn state(&self, org: &Org, pool: &PoolId, record: &BurstRecord) -> wire::BurstState {

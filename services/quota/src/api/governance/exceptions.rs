@@ -7,7 +7,7 @@ use weir_proto::codec::{exception_from_wire, exception_to_wire};
 use weir_proto::governance::v1 as wire;
 
 use super::Governance;
-use super::decision::authorship;
+use super::decision::Order;
 use super::size;
 use crate::api::input::{invalid, parsed, undecodable};
 use crate::auth::{Caller, Owner};
@@ -19,11 +19,11 @@ impl Governance {
         caller: &Caller,
         call: wire::GrantExceptionRequest,
     ) -> Result<wire::GrantExceptionResponse, Status> {
-        let by = authorship(caller, &call.author, &call.reason)?;
+        let order = Order::of(caller, &call)?;
         let exception = call.exception.ok_or_else(|| invalid("exception", "is missing"))?;
         size::check("exception", &exception)?;
         let exception = exception_from_wire(&exception).map_err(|problem| undecodable(&problem))?;
-        let done = self.decide(Command::GrantException(exception), by).await?;
+        let done = self.decide(Command::GrantException(exception), order).await?;
         Ok(wire::GrantExceptionResponse { changed: done.changed })
     }
 
@@ -32,9 +32,9 @@ impl Governance {
         caller: &Caller,
         call: wire::EndExceptionRequest,
     ) -> Result<wire::EndExceptionResponse, Status> {
-        let by = authorship(caller, &call.author, &call.reason)?;
+        let order = Order::of(caller, &call)?;
         let id: ExceptionId = parsed(&call.id, "id")?;
-        let done = self.decide(Command::EndException(id), by).await?;
+        let done = self.decide(Command::EndException(id), order).await?;
         Ok(wire::EndExceptionResponse { ended: done.changed })
     }
 
@@ -49,6 +49,6 @@ impl Governance {
             |exception: &&Exception| caller.may_see(Owner::of_thing(&org, Some(&exception.service))).is_ok();
         let open = org.exceptions(self.clock.now()).into_iter();
         let exceptions = open.filter(seen).map(exception_to_wire).collect();
-        Ok(wire::ListExceptionsResponse { exceptions })
+        Ok(wire::ListExceptionsResponse { exceptions, etag: org.version().to_string() })
     }
 }

@@ -8,7 +8,7 @@ use weir_proto::codec::{caller_key_from_wire, caller_key_to_wire, timestamp_from
 use weir_proto::governance::v1 as wire;
 
 use super::Governance;
-use super::decision::authorship;
+use super::decision::Order;
 use super::size;
 use crate::api::auth::permission_denied;
 use crate::api::input::{invalid, parsed, undecodable};
@@ -21,15 +21,15 @@ impl Governance {
         caller: &Caller,
         call: wire::CreateCallerKeyRequest,
     ) -> Result<wire::CreateCallerKeyResponse, Status> {
-        let key = call.key.ok_or_else(|| invalid("key", "is missing"))?;
-        size::check("key", &key)?;
-        let key = caller_key_from_wire(&key).map_err(|problem| undecodable(&problem))?;
+        let key = call.key.as_ref().ok_or_else(|| invalid("key", "is missing"))?;
+        size::check("key", key)?;
+        let key = caller_key_from_wire(key).map_err(|problem| undecodable(&problem))?;
         let org = self.org.org();
         caller
             .may_touch(Owner::of_service(&org, &key.service))
             .map_err(|denied| permission_denied(&denied))?;
-        let by = authorship(caller, &call.author, &call.reason)?;
-        let done = self.decide(Command::CreateKey(key), by).await?;
+        let order = Order::of(caller, &call)?;
+        let done = self.decide(Command::CreateKey(key), order).await?;
         Ok(wire::CreateCallerKeyResponse { created: done.changed })
     }
 
@@ -40,8 +40,8 @@ impl Governance {
     ) -> Result<wire::RevokeCallerKeyResponse, Status> {
         let id: CallerKeyId = parsed(&call.id, "id")?;
         caller.may_touch(owner(&self.org.org(), &id)).map_err(|denied| permission_denied(&denied))?;
-        let by = authorship(caller, &call.author, &call.reason)?;
-        let done = self.decide(Command::RevokeKey(id), by).await?;
+        let order = Order::of(caller, &call)?;
+        let done = self.decide(Command::RevokeKey(id), order).await?;
         Ok(wire::RevokeCallerKeyResponse { revoked: done.changed })
     }
 
@@ -52,19 +52,22 @@ impl Governance {
     ) -> Result<wire::RotateCallerKeyResponse, Status> {
         let old: CallerKeyId = parsed(&call.id, "id")?;
         caller.may_touch(owner(&self.org.org(), &old)).map_err(|denied| permission_denied(&denied))?;
-        let by = authorship(caller, &call.author, &call.reason)?;
+        let order = Order::of(caller, &call)?;
         let hash: [u8; 32] = call
             .new_sha256
             .try_into()
             .map_err(|_| invalid("new_sha256", "is not 32 bytes; send the SHA-256 of the new key"))?;
         let old_expires = timestamp_from_wire(call.old_expires.as_ref(), "old_expires");
+        let new_expires = call.new_expires.as_ref();
+        let new_expires = new_expires.map(|at| timestamp_from_wire(Some(at), "new_expires")).transpose();
         let rotation = KeyRotation {
             old,
             new: parsed(&call.new_id, "new_id")?,
             new_hash: KeyHash::new(hash),
             old_expires: old_expires.map_err(|problem| undecodable(&problem))?,
+            new_expires: new_expires.map_err(|problem| undecodable(&problem))?,
         };
-        let done = self.decide(Command::RotateKey(rotation), by).await?;
+        let done = self.decide(Command::RotateKey(rotation), order).await?;
         Ok(wire::RotateCallerKeyResponse { rotated: done.changed })
     }
 
@@ -77,7 +80,7 @@ impl Governance {
         let org = self.org.org();
         let seen = |key: &&CallerKey| caller.may_see(Owner::of_thing(&org, Some(&key.service))).is_ok();
         let keys = org.keys().filter(seen).map(caller_key_to_wire).collect();
-        Ok(wire::ListCallerKeysResponse { keys })
+        Ok(wire::ListCallerKeysResponse { keys, etag: org.version().to_string() })
     }
 }
 

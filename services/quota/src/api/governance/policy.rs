@@ -10,7 +10,7 @@ use weir_proto::codec::{policy_from_wire, policy_to_wire};
 use weir_proto::governance::v1 as wire;
 
 use super::Governance;
-use super::decision::{authorship, expected};
+use super::decision::Order;
 use super::size;
 use crate::api::input::{invalid, undecodable};
 use crate::auth::Caller;
@@ -22,7 +22,7 @@ impl Governance {
         caller: &Caller,
         call: wire::ApplyPolicyRequest,
     ) -> Result<wire::ApplyPolicyResponse, Status> {
-        let by = authorship(caller, &call.author, &call.reason)?;
+        let Order { by, seen, id } = Order::of(caller, &call)?;
         let commit = Some(call.commit.trim()).filter(|commit| !commit.is_empty()).map(str::to_owned);
         let policy = call.policy.ok_or_else(|| invalid("policy", "is missing"))?;
         size::check_text("commit", &call.commit, size::NAME_BYTES_MAX)?;
@@ -31,7 +31,8 @@ impl Governance {
         let ask = Ask {
             command: Command::Apply(policy),
             by: Authorship { commit, ..by },
-            expected: expected(&call.etag)?,
+            expected: seen,
+            id,
             dry_run: call.dry_run,
         };
         let done = self.ask(ask).await?;

@@ -19,6 +19,7 @@ pub(super) fn refused(reason: &Refused) -> Status {
         Refused::Unsound(problems) => invalid_policy(problems),
         Refused::Version { expected, found } => aborted(reason, *expected, *found),
         Refused::Pool { pool, refused, .. } => by_pool(reason, pool, refused),
+        Refused::Id(taken) => invalid("request_id", taken),
         Refused::Burst(BurstRefused::Sandbox { .. }) => Status::failed_precondition(reason.to_string()),
         Refused::Burst(BurstRefused::OwnRequest { .. }) => Status::permission_denied(reason.to_string()),
         Refused::Exception(refused) => exception(refused),

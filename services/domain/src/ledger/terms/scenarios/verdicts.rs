@@ -20,7 +20,8 @@ fn a_burst_counts_from_its_approval_within_its_window_with_nobody_calling() {
     let story =
         story.guaranteed("chat", 9, 6_000).guaranteed("chat", 10, 18_000).guaranteed("chat", 20, 6_000);
     let record = story.burst("launch");
-    assert_eq!(record.verdict, Verdict::Approved { approval: Guaranteed, approver: "grace".into() });
+    let (approver, reason) = ("grace".into(), "because".into());
+    assert_eq!(record.verdict, Verdict::Approved { approval: Guaranteed, approver, reason });
     let phases = [9, 10, 19, 20].map(|second| record.phase(s(second)));
     assert_eq!(phases, [Phase::Upcoming, Phase::Active, Phase::Active, Phase::Expired]);
 }

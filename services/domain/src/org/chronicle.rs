@@ -1,0 +1,109 @@
+//! The history of an organisation as people read it: who decided what, when and why, and which budgets told of themselves.
+//!
+//! Folds facts in the order of each key, whichever comes first of different keys, and says each as a line beside what was
+//! before. Facts that only say how others were recorded are not told.
+
+use crate::authorship::Authorship;
+use crate::fact::QuotaFact;
+use crate::ids::{ExceptionId, PoolId, ServiceId};
+use crate::ledger::{Change, Governed, Moved, Movement, PoolTerms, TermsChanged};
+use crate::org::{Decided, Event, Org, lines};
+use crate::time::Timestamp;
+
+/// One line of the history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// When it happened.
+    pub at: Timestamp,
+    /// Who decided it and why; none if it came by itself.
+    pub by: Option<Authorship>,
+    /// The pool that it is about, if it is about one.
+    pub pool: Option<PoolId>,
+    /// The service that it is about, if it is about one.
+    pub service: Option<ServiceId>,
+    /// What happened.
+    pub what: String,
+}
+
+/// What was told so far.
+#[derive(Debug, Clone, Default)]
+pub struct Chronicle(Org);
+
+impl Chronicle {
+    /// What a fact says to people. Nothing, if it is about tokens, or about how others are recorded.
+    pub fn tell(&mut self, fact: &QuotaFact) -> Vec<Entry> {
+        match fact {
+            QuotaFact::Org(event) => {
+                let told = self.decided(event);
+                self.0.evolve(event);
+                told.into_iter().collect()
+            }
+            QuotaFact::Governed { pool, event } => {
+                let told = self.governed(pool, event);
+                self.0.evolve_pool(pool, event);
+                vec![told]
+            }
+            QuotaFact::Moved { pool, movements } => {
+                movements.iter().filter_map(|movement| moved(pool, movement)).collect()
+            }
+            QuotaFact::Resumed { .. } => Vec::new(),
+        }
+    }
+
+    fn decided(&self, event: &Event) -> Option<Entry> {
+        let service = match &event.what {
+            Decided::ChangeIntended(_) | Decided::CommandMade(_) | Decided::ChangeEnded { refused: None } => {
+                return None;
+            }
+            Decided::ServiceDefined(service) => Some(service.id.clone()),
+            Decided::ServiceRemoved(service) => Some(service.clone()),
+            Decided::ExceptionGranted(exception) => Some(exception.service.clone()),
+            Decided::ExceptionEnded(id) => self.service_of(id),
+            Decided::CallerKeyCreated(key) => Some(key.service.clone()),
+            Decided::CallerKeyRevoked(id) | Decided::CallerKeyExpirySet { key: id, .. } => {
+                self.0.key(id).map(|key| key.service.clone())
+            }
+            _ => None,
+        };
+        let what = lines::of_decided(&self.0, &event.what);
+        Some(Entry { at: event.by.at, by: Some(event.by.clone()), pool: None, service, what })
+    }
+
+    fn service_of(&self, exception: &ExceptionId) -> Option<ServiceId> {
+        self.0.exception(exception).map(|exception| exception.service.clone())
+    }
+
+    fn governed(&self, pool: &PoolId, event: &Governed) -> Entry {
+        let undecided = PoolTerms::default();
+        let before = self.0.terms(pool).unwrap_or(&undecided);
+        let (at, by, pool_id) = (event.by.at, Some(event.by.clone()), Some(pool.clone()));
+        let change = Change::from(event.what.clone());
+        let what = lines::of_change(pool, &change, before, at);
+        Entry { at, by, pool: pool_id, service: service_of(&event.what, before), what }
+    }
+}
+
+fn service_of(what: &TermsChanged, before: &PoolTerms) -> Option<ServiceId> {
+    match what {
+        TermsChanged::PoolDefined(_) | TermsChanged::PoolRemoved => None,
+        TermsChanged::AllocationSet { service, .. } | TermsChanged::AllocationRemoved { service } => {
+            Some(service.clone())
+        }
+        TermsChanged::BurstGranted(granted) => Some(granted.burst.service.clone()),
+        TermsChanged::BurstRequested(burst) => Some(burst.service.clone()),
+        TermsChanged::BurstApproved { burst, .. }
+        | TermsChanged::BurstDenied { burst }
+        | TermsChanged::BurstRevoked { burst }
+        | TermsChanged::BurstExtended { burst, .. } => {
+            before.bursts().get(burst).map(|record| record.burst.service.clone())
+        }
+    }
+}
+
+fn moved(pool: &PoolId, movement: &Movement) -> Option<Entry> {
+    let Movement { at, service, what: Moved::ThresholdReached { budget, percent } } = movement else {
+        return None;
+    };
+    let what = format!("budget {budget} of service {service} in pool {pool}: {percent} % used");
+    Some(Entry { at: *at, by: None, pool: Some(pool.clone()), service: Some(service.clone()), what })
+}
