@@ -59,10 +59,10 @@ fn table(exceptions: &[Exception], now: Timestamp) -> String {
     let cells = |it: &Exception| {
         let ends = shown_from(it.end, now).replacen(' ', "\n", 1);
         let waives = waived(&it.waives).to_owned();
-        vec![it.id.to_string(), it.service.to_string(), waives, it.owner.clone(), ends, it.reason.clone()]
+        vec![format!("{}\n{}", it.id, it.service), waives, it.owner.clone(), ends, it.reason.clone()]
     };
-    let headings = ["exception", "service", "waives", "owner", "ends", "reason"];
-    output::table_with_text(&headings, &[2, 5], headings.len(), exceptions.iter().map(cells).collect())
+    let headings = ["exception\nservice", "waives", "owner", "ends", "reason"];
+    output::table_with_text(&headings, &[1, 4], headings.len(), exceptions.iter().map(cells).collect())
 }
 
 fn waived(waiver: &Waiver) -> &str {
