@@ -29,6 +29,10 @@ pub(super) fn to_wire(id: &PoolId, event: &Governed) -> Body {
             let message = wire::AllocationRemoved { by, pool, service: service.to_string() };
             Body::new(kinds::ALLOCATION_REMOVED_V1, service, &message)
         }
+        TermsChanged::DebtForgiven { service } => {
+            let message = wire::DebtForgiven { by, pool, service: service.to_string() };
+            Body::new(kinds::DEBT_FORGIVEN_V1, service, &message)
+        }
         TermsChanged::BurstGranted(granted) => {
             let message = wire::BurstGranted { by, burst: Some(granted_burst_to_wire(granted)) };
             Body::new(kinds::BURST_GRANTED_V1, &granted.burst.id, &message)
@@ -79,6 +83,11 @@ pub(super) fn from_record(kind: &str, record: &Record) -> Result<Option<QuotaFac
         kinds::ALLOCATION_REMOVED_V1 => {
             let wire: wire::AllocationRemoved = decode(record, "weir.quota.v1.AllocationRemoved")?;
             let what = TermsChanged::AllocationRemoved { service: parsed(&wire.service, "service")? };
+            governed(parsed(&wire.pool, "pool")?, wire.by, what)
+        }
+        kinds::DEBT_FORGIVEN_V1 => {
+            let wire: wire::DebtForgiven = decode(record, "weir.quota.v1.DebtForgiven")?;
+            let what = TermsChanged::DebtForgiven { service: parsed(&wire.service, "service")? };
             governed(parsed(&wire.pool, "pool")?, wire.by, what)
         }
         _ => Ok(None),

@@ -69,6 +69,7 @@ fn account_to_wire(account: &AccountImage) -> wire::AccountImage {
         outstanding_total: totals.outstanding.get(),
         returned_total: totals.returned.get(),
         lapsed_total: totals.lapsed.get(),
+        forgiven_total: totals.forgiven.get(),
         lapses: account.lapses,
         unborrowed_level: level_to_wire(account.unborrowed_level),
         unborrowed_at: account.unborrowed_at.as_nanos(),
@@ -94,6 +95,7 @@ fn account_from_wire(wire: &wire::AccountImage) -> Result<AccountImage, DecodeEr
             outstanding: Tokens::new(wire.outstanding_total),
             returned: Tokens::new(wire.returned_total),
             lapsed: Tokens::new(wire.lapsed_total),
+            forgiven: Tokens::new(wire.forgiven_total),
         },
     })
 }

@@ -99,19 +99,21 @@ fn account() -> impl Strategy<Value = (levels::AccountImage, AccountImage)> {
         plan,
         lending,
     });
-    let totals = vec(samples::tokens(), 6).prop_map(|totals| Totals {
+    let totals = vec(samples::tokens(), 7).prop_map(|totals| Totals {
         drawn: totals[0],
         overdrawn: totals[1],
         settled: totals[2],
         outstanding: totals[3],
         returned: totals[4],
         lapsed: totals[5],
+        forgiven: totals[6],
     });
     let borrow = (level(), samples::instant(), plan());
     let unborrowed = (level(), samples::instant());
     let counts = (vec(samples::budget_state(), 0..3), quantity(), any::<u64>());
     let account = (borrow, unborrowed, counts, totals).prop_map(|(borrow, unborrowed, counts, totals)| {
-        let ((borrow_level, borrow_at, borrow_plan), (unborrowed_level, unborrowed_at)) = (borrow, unborrowed);
+        let ((borrow_level, borrow_at, borrow_plan), (unborrowed_level, unborrowed_at)) =
+            (borrow, unborrowed);
         let (budgets, outstanding, lapses) = counts;
         AccountImage {
             service: "named-later".parse().unwrap(),

@@ -3,6 +3,7 @@
 mod borrowing;
 mod budgets;
 mod debt;
+mod forgiven;
 mod headroom;
 mod holds;
 mod money;

@@ -28,6 +28,8 @@ pub struct Totals {
     pub returned: Tokens,
     /// Counted as spent for good: what was left of lapsed slices when they were forgotten.
     pub lapsed: Tokens,
+    /// Of what was overdrawn: owed no more, by adjustment, and not repaid by refill.
+    pub forgiven: Tokens,
 }
 
 /// An account. Outlives its allocation, because what is held can still be settled and debt is not forgotten.

@@ -70,6 +70,7 @@ const fn may_raise(what: &TermsChanged) -> bool {
         | TermsChanged::BurstApproved { approval: Approval::Guaranteed, .. }
         | TermsChanged::BurstExtended { .. } => true,
         TermsChanged::PoolRemoved
+        | TermsChanged::DebtForgiven { .. }
         | TermsChanged::AllocationRemoved { .. }
         | TermsChanged::BurstRequested(_)
         | TermsChanged::BurstApproved { approval: Approval::BestEffort, .. }
@@ -107,6 +108,7 @@ fn check(terms: &PoolTerms, change: &Change, now: Timestamp) -> Result<(), Chang
         Change::ExtendBurst { burst, end } => check_extension(record(terms, burst)?, *end, now),
         Change::DefinePool(_)
         | Change::RemovePool
+        | Change::ForgiveDebt { .. }
         | Change::SetAllocation { .. }
         | Change::RemoveAllocation { .. } => Ok(()),
     }

@@ -121,6 +121,11 @@ pub enum Change {
         /// Which.
         burst: BurstId,
     },
+    /// Let a service owe nothing any more: what was charged above its holds was not used, or is not to be repaid.
+    ForgiveDebt {
+        /// Who.
+        service: ServiceId,
+    },
     /// Let a burst end later.
     ExtendBurst {
         /// Which.

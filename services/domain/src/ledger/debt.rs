@@ -6,6 +6,7 @@
 
 use crate::amount::Tokens;
 use crate::bucket::{Level, Plan};
+use crate::ids::ServiceId;
 use crate::ledger::Ledger;
 use crate::ledger::levels::Place;
 
@@ -32,6 +33,24 @@ impl Ledger {
         let borrowed = repaid(&account.borrow_plan, account.borrow_level_at(at)).min(debt.minus(guaranteed));
         account.borrow.take(&account.borrow_plan, borrowed, at);
         self.levels.take(place, debt.minus(borrowed));
+    }
+
+    /// Adjusts what was charged above holds: the service owes nothing, and the pool has back what it still owed.
+    pub(super) fn forgive_debt(&mut self, service: &ServiceId) {
+        let Some(place) = self.place(service) else { return };
+        let debt = self.lift_debt(place);
+        self.levels.put_pool(debt);
+        self.account_mut(place).totals.forgiven += Level::ZERO.minus(debt).debt();
+    }
+
+    /// What a service owes, of every bucket.
+    pub fn debt_of(&self, service: &ServiceId) -> Tokens {
+        let below = |level: Level| level.min(Level::ZERO);
+        let owed = |place: Place| {
+            let account = self.account_at(place);
+            below(self.levels.guarantee(place)).plus(below(account.borrow_level_at(self.at()))).debt()
+        };
+        self.place(service).map_or(Tokens::ZERO, owed)
     }
 
     /// Takes an account out of debt, and says how much it owed.

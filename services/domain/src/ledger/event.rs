@@ -77,6 +77,11 @@ pub enum TermsChanged {
         /// Which.
         burst: BurstId,
     },
+    /// An adjustment: the service owes nothing any more, and the pool has back what was owed.
+    DebtForgiven {
+        /// Who.
+        service: ServiceId,
+    },
     /// It ends later.
     BurstExtended {
         /// Which.

@@ -93,6 +93,9 @@ pub fn invariant_conservation(account: &Account) -> Result<(), Violation> {
     let totals = account.totals();
     let taken = totals.drawn + totals.overdrawn;
     let found = totals.settled + totals.outstanding + totals.returned + totals.lapsed;
+    promise("conservation", totals.forgiven <= totals.overdrawn, || {
+        format!("{}: more is forgiven than was owed: {totals:?}", account.service())
+    })?;
     promise("conservation", taken == found, || format!("{}: {totals:?}", account.service()))
 }
 

@@ -20,6 +20,9 @@ impl Ledger {
         for service in touched {
             self.replan(&service, set);
         }
+        if let TermsChanged::DebtForgiven { service } = &governed.what {
+            self.forgive_debt(service);
+        }
     }
 
     fn replan_pool(&mut self) {
@@ -36,7 +39,8 @@ impl Ledger {
         match what {
             TermsChanged::PoolDefined(_)
             | TermsChanged::BurstRequested(_)
-            | TermsChanged::BurstDenied { .. } => Vec::new(),
+            | TermsChanged::BurstDenied { .. }
+            | TermsChanged::DebtForgiven { .. } => Vec::new(),
             TermsChanged::PoolRemoved => {
                 self.accounts.iter().map(|account| account.service.clone()).collect()
             }

@@ -86,9 +86,9 @@ impl Chronicle {
 fn service_of(what: &TermsChanged, before: &PoolTerms) -> Option<ServiceId> {
     match what {
         TermsChanged::PoolDefined(_) | TermsChanged::PoolRemoved => None,
-        TermsChanged::AllocationSet { service, .. } | TermsChanged::AllocationRemoved { service } => {
-            Some(service.clone())
-        }
+        TermsChanged::AllocationSet { service, .. }
+        | TermsChanged::AllocationRemoved { service }
+        | TermsChanged::DebtForgiven { service } => Some(service.clone()),
         TermsChanged::BurstGranted(granted) => Some(granted.burst.service.clone()),
         TermsChanged::BurstRequested(burst) => Some(burst.service.clone()),
         TermsChanged::BurstApproved { burst, .. }

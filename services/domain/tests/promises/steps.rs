@@ -6,7 +6,9 @@ use proptest::prelude::*;
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
     /// Time passes; negative if the clock steps back.
-    Wait { ns: i64 },
+    Wait {
+        ns: i64,
+    },
     /// The desk looks after its slices.
     Tick,
     /// What waits for the journal is appended.
@@ -14,35 +16,82 @@ pub(crate) enum Step {
     /// The node is killed; what was not appended is lost.
     Crash,
     /// A reservation with a fresh id, perhaps minted by a clock that is off.
-    Reserve { service: usize, tokens: u64, off_s: i64 },
+    Reserve {
+        service: usize,
+        tokens: u64,
+        off_s: i64,
+    },
     /// A reservation that was made before, perhaps with another size.
-    ReserveAgain { which: usize, tokens: Option<u64> },
+    ReserveAgain {
+        which: usize,
+        tokens: Option<u64>,
+    },
     /// A hold is settled.
-    Settle { which: usize, used: u64 },
+    Settle {
+        which: usize,
+        used: u64,
+    },
     /// A hold is settled that was settled before.
-    SettleAgain { which: usize, used: u64 },
+    SettleAgain {
+        which: usize,
+        used: u64,
+    },
     /// A gateway settles what it admitted on its own.
-    SettleSelfGranted { service: usize, held: u64, used: u64 },
+    SettleSelfGranted {
+        service: usize,
+        held: u64,
+        used: u64,
+    },
     /// A hold is given back.
-    Release { which: usize },
+    Release {
+        which: usize,
+    },
     /// A hold is kept alive.
-    Extend { which: usize },
+    Extend {
+        which: usize,
+    },
     /// A node declares a hold again.
-    Redeclare { which: usize },
+    Redeclare {
+        which: usize,
+    },
     /// A node draws a slice.
-    NodeDraw { service: usize, tokens: u64 },
+    NodeDraw {
+        service: usize,
+        tokens: u64,
+    },
     /// A node hands something out and returns the rest.
-    NodeReturn { which: usize, handed: u64 },
+    NodeReturn {
+        which: usize,
+        handed: u64,
+    },
     /// The pool is defined anew.
-    DefinePool { capacity: u64 },
+    DefinePool {
+        capacity: u64,
+    },
     /// Allocations are set.
-    Allocate { list: Vec<(usize, Allocate)> },
+    Allocate {
+        list: Vec<(usize, Allocate)>,
+    },
     /// An allocation is removed.
-    Remove { service: usize },
+    Remove {
+        service: usize,
+    },
+    Forgive {
+        service: usize,
+    },
     /// A burst is asked for.
-    Request { name: usize, service: usize, extra: u64, after_s: i64, lasts_s: i64 },
+    Request {
+        name: usize,
+        service: usize,
+        extra: u64,
+        after_s: i64,
+        lasts_s: i64,
+    },
     /// Something is decided about a burst.
-    Decide { name: usize, what: Verdict },
+    Decide {
+        name: usize,
+        what: Verdict,
+    },
 }
 
 /// An allocation's terms, roughly.
@@ -176,6 +225,7 @@ fn governance() -> impl Strategy<Value = Step> {
         1 => (10_000_u64..20_000).prop_map(|capacity| Step::DefinePool { capacity }),
         4 => prop::collection::vec((service(), allocate()), 1..4).prop_map(|list| Step::Allocate { list }),
         1 => service().prop_map(|service| Step::Remove { service }),
+        1 => service().prop_map(|service| Step::Forgive { service }),
         2 => burst.prop_map(|(name, service, extra, after_s, lasts_s)| {
             Step::Request { name, service, extra, after_s, lasts_s }
         }),

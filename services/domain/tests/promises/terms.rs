@@ -69,6 +69,7 @@ pub(crate) fn changes(step: &Step, pool: u64, ages: &mut [usize], now: Timestamp
             })
             .collect(),
         Step::Remove { service: number } => vec![Change::RemoveAllocation { service: service(*number) }],
+        Step::Forgive { service: number } => vec![Change::ForgiveDebt { service: service(*number) }],
         Step::Request { name, service: number, extra, after_s, lasts_s } => {
             ages[*name] += 1;
             let start = Timestamp::from_secs(now.as_secs() + after_s);

@@ -6,7 +6,9 @@ use super::{Violation, promise, tokens_of};
 use crate::amount::{Tokens, TokensPerMinute};
 use crate::bucket::Level;
 use crate::ids::{ServiceId, SliceId};
-use crate::ledger::{Event, GUARANTEE_WINDOW, Ledger, Moved, Movement, SliceState, TermsChanged, Totals};
+use crate::ledger::{
+    Event, GUARANTEE_WINDOW, Governed, Ledger, Moved, Movement, SliceState, TermsChanged, Totals,
+};
 use crate::policy::Terms;
 use crate::time::Timestamp;
 
@@ -45,6 +47,12 @@ impl PhysicalWitness {
             let net = Level::from_tokens(taken).minus(Level::from_tokens(put));
             self.worst = self.worst.map(|worst| worst.plus(net));
             self.debt = self.debt.plus(Level::from_tokens(overdrawn)).plus(unenforced(&movement.what));
+        }
+        // An adjustment counts as a refund: the pool has back what was charged and is not owed any more.
+        if let Event::Governed(Governed { what: TermsChanged::DebtForgiven { service }, .. }) = event {
+            let (old, new) = (totals_of(before, service), totals_of(after, service));
+            let put = Level::from_tokens(new.forgiven.saturating_sub(old.forgiven));
+            self.worst = self.worst.map(|worst| worst.minus(put));
         }
         if after.terms().pool().is_some() {
             let levels = after.levels();

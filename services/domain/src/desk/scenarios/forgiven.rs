@@ -1,0 +1,48 @@
+//! Stories of debt that is forgiven: a node's bug locks nobody out for years.
+
+use super::story::{Story, may_borrow, service, terms};
+use crate::amount::Tokens;
+use crate::bucket::Level;
+use crate::ledger::Change;
+
+/// A terabyte of text: more than the pool serves in a year.
+const BUG: u64 = 1 << 39;
+
+fn forgive(story: &mut Story) -> usize {
+    let before = story.events.len();
+    story.change(Change::ForgiveDebt { service: service("chat") });
+    story.events.len() - before
+}
+
+fn settled_far_beyond_what_was_held() -> Story {
+    let mut story =
+        Story::given_pool(600_000).and("chat", terms(60_000)).and("search", may_borrow(0, 60_000));
+    let hold = story.reserve("chat", 100).unwrap();
+    story.settle(hold, BUG);
+    story
+}
+
+#[test]
+fn a_debt_of_years_is_forgiven_and_its_service_and_whoever_borrows_go_on() {
+    let mut story = settled_far_beyond_what_was_held();
+    story.wait_ms(3_600_000);
+    assert!(story.reserve("chat", 1).is_err() && story.reserve("search", 1).is_err());
+    assert_eq!(forgive(&mut story), 1);
+    let ledger = story.desk.ledger();
+    assert_eq!((ledger.debt_of(&service("chat")), ledger.deficit()), (Tokens::ZERO, Level::ZERO));
+    story.wait_ms(1_000);
+    assert!(story.reserve("chat", 900).is_ok() && story.reserve("search", 900).is_ok());
+    let totals = story.desk.ledger().account(&service("chat")).unwrap().totals();
+    assert_eq!(totals.settled, Tokens::new(BUG), "what was said to be used stays said");
+    assert_eq!(totals.forgiven, Tokens::new(BUG - 100 - 60 * 60_000 - 9_900), "what had refilled was repaid");
+    story.then_replays();
+}
+
+#[test]
+fn who_owes_nothing_is_forgiven_nothing() {
+    let mut story = settled_far_beyond_what_was_held();
+    assert_eq!(forgive(&mut story), 1);
+    assert_eq!(forgive(&mut story), 0);
+    story.change(Change::ForgiveDebt { service: service("nobody") });
+    story.then_replays();
+}
