@@ -85,7 +85,7 @@ impl Ledger {
             Known::Outstanding => {}
         }
         let Some(slice) = self.slices.get_mut(&hold.slice()) else { return };
-        let charged = slice.charge(hold, held, used);
+        let charged = slice.charge(hold, held, used, &mut self.spare);
         let (place, lapse, over) = (slice.place, slice.lapse, slice.is_over());
         self.account_mut(place).settle(used, charged, lapse);
         self.refund(place, charged.refund);
@@ -161,5 +161,6 @@ impl Ledger {
         account.lapsed = account.lapsed.less(rest);
         account.no_longer_outstanding(rest);
         account.totals.lapsed += rest.tokens;
+        self.spare.keep(slice.settled);
     }
 }

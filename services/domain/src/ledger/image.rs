@@ -6,7 +6,7 @@ use crate::bucket::{Bucket, Level, Plan};
 use crate::budget::BudgetState;
 use crate::ids::{NodeId, ServiceId, SliceId};
 use crate::ledger::levels::{Levels, LevelsImage, Place};
-use crate::ledger::slice::{Marks, Slice, SliceState};
+use crate::ledger::slice::{Marks, Slice, SliceState, SpareMarks};
 use crate::ledger::{Account, Ledger, PoolTerms, Quantity, Totals};
 use crate::table::Table;
 use crate::time::Timestamp;
@@ -117,6 +117,7 @@ impl Ledger {
             levels: Levels::from_image(image.levels),
             accounts,
             slices,
+            spare: SpareMarks::default(),
             lapsed,
             self_granted,
             last_slice: image.last_slice,

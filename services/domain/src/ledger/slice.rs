@@ -5,82 +5,16 @@
 //! whatever names it afterwards is a repetition. A slice whose holder is gone is remembered, since nobody knows which
 //! holds there are.
 
+mod marks;
+
 use crate::amount::{Money, Tokens};
 use crate::bucket::Level;
 use crate::ids::{HoldId, NodeId};
 use crate::ledger::Quantity;
 use crate::ledger::levels::Place;
 
-/// How many holds are handed out from one slice: their marks fit 512 bytes, and at a slice a second they are 4,096 requests
-/// a second of one allocation.
-pub const HOLDS_PER_SLICE: u32 = 4_096;
-/// Words beyond the first that all numbers take.
-const WORDS_MORE: usize = (HOLDS_PER_SLICE / u64::BITS) as usize - 1;
-
-/// The numbers of the holds of a slice that were settled. Most slices have few: the first 64 need no room of their own.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Marks {
-    first: u64,
-    more: Option<Box<[u64; WORDS_MORE]>>,
-    count: u32,
-}
-
-impl Marks {
-    fn word(&self, number: u32) -> u64 {
-        let place = (number / u64::BITS) as usize;
-        match (place.checked_sub(1), &self.more) {
-            (None, _) => self.first,
-            (Some(place), Some(more)) => more[place],
-            (Some(_), None) => 0,
-        }
-    }
-
-    fn word_mut(&mut self, number: u32) -> &mut u64 {
-        match ((number / u64::BITS) as usize).checked_sub(1) {
-            None => &mut self.first,
-            Some(place) => &mut self.more.get_or_insert_with(|| Box::new([0; WORDS_MORE]))[place],
-        }
-    }
-
-    /// Whether the number is marked. Numbers that no hold can have count as marked.
-    pub(super) fn has(&self, number: u32) -> bool {
-        number >= HOLDS_PER_SLICE || self.word(number) >> (number % u64::BITS) & 1 == 1
-    }
-
-    /// Marks a number that is not marked.
-    pub(super) fn mark(&mut self, number: u32) {
-        if !self.has(number) {
-            *self.word_mut(number) |= 1 << (number % u64::BITS);
-            self.count += 1;
-        }
-    }
-
-    /// How many are marked.
-    pub(super) const fn count(&self) -> u32 {
-        self.count
-    }
-
-    /// The words up to the last that has a mark, for a snapshot.
-    pub(super) fn words(&self) -> Vec<u64> {
-        let more = self.more.iter().flat_map(|more| more.iter().copied());
-        let mut words: Vec<u64> = std::iter::once(self.first).chain(more).collect();
-        while words.last() == Some(&0) {
-            words.pop();
-        }
-        words
-    }
-
-    /// From a snapshot's words; what is missing is unmarked.
-    pub(super) fn from_words(words: &[u64]) -> Self {
-        let mut marks = Self::default();
-        for (place, word) in (0..=WORDS_MORE).zip(words).filter(|(_, word)| **word != 0) {
-            let number = u32::try_from(place).expect("there are fewer words than numbers") * u64::BITS;
-            *marks.word_mut(number) = *word;
-        }
-        marks.count = words.iter().take(WORDS_MORE + 1).map(|word| word.count_ones()).sum();
-        marks
-    }
-}
+pub use marks::HOLDS_PER_SLICE;
+pub(super) use marks::{Marks, SpareMarks};
 
 /// Where a slice is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -181,8 +115,14 @@ impl Slice {
 
     /// Settles a hold that held so much money. What it leaves its holder hands out again while the slice is open; after that
     /// it goes back.
-    pub(super) fn charge(&mut self, hold: HoldId, held: Money, used: Quantity) -> Charged {
-        self.settled.mark(hold.number());
+    pub(super) fn charge(
+        &mut self,
+        hold: HoldId,
+        held: Money,
+        used: Quantity,
+        spare: &mut SpareMarks,
+    ) -> Charged {
+        self.settled.mark(hold.number(), spare);
         let held = Quantity { tokens: hold.tokens(), money: held }.at_most(self.outstanding());
         let covered = used.at_most(held);
         self.use_up(covered);
@@ -194,6 +134,8 @@ impl Slice {
     /// Hands out no more: so many holds there were, and so much is left.
     pub(super) fn seal(&mut self, holds: u32, free: Quantity) -> Refund {
         self.state = SliceState::Sealed { holds };
+        // Who settled a hold that nobody was given must not let the slice be over before those are settled that were.
+        self.settled.end_at(holds);
         self.give_back(free)
     }
 
@@ -243,23 +185,5 @@ impl Refund {
 
     pub(super) fn quantity(self) -> Quantity {
         Quantity { tokens: self.total().available(), money: self.money }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_number_is_marked_once_and_survives_a_snapshot() {
-        let mut marks = Marks::default();
-        for number in [0, 63, 64, 4_095, 64] {
-            marks.mark(number);
-            assert!(marks.has(number), "{number}");
-        }
-        assert_eq!(marks.count(), 4);
-        assert!(!marks.has(1) && !marks.has(65) && marks.has(HOLDS_PER_SLICE));
-        assert_eq!(Marks::from_words(&marks.words()), marks);
-        assert_eq!(Marks::from_words(&[0b101]).words(), [0b101]);
     }
 }

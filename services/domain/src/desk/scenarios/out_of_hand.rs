@@ -1,10 +1,10 @@
 //! Stories of callers that are out of hand: what they do is theirs to bear, not everybody's.
 
-use super::story::{Story, service, terms};
+use super::story::{Story, quantity, service, terms};
 use crate::amount::Tokens;
 use crate::desk::HOLDS_PER_ALLOCATION_MAX;
-use crate::ids::HoldId;
-use crate::ledger::{Event, Moved, Refusal};
+use crate::ids::{HoldId, NodeId};
+use crate::ledger::{Event, Moved, Refusal, Seal};
 use crate::policy::{Enforcement, Terms};
 
 /// The hold of the same slice and size that would be handed out so many later.
@@ -54,6 +54,22 @@ fn nor_does_it_after_the_slice_was_given_back_or_its_desk_is_gone() {
     assert!(!story.settle(later(second, 1), 1), "it was given back with two holds");
     assert!(story.settle(first, 80) && story.settle(second, 90));
     assert_eq!(story.settled("chat"), 170);
+    story.then_replays();
+}
+
+#[test]
+fn nor_does_it_where_a_gateway_hands_the_slice_out() {
+    let mut story = Story::given_pool(60_000).and("chat", terms(6_000));
+    let node = NodeId::try_new("gateway").unwrap();
+    let (slice, _) = story.desk.draw(&node, &service("chat"), quantity(300), quantity(0)).what.unwrap();
+    let [first, second, forged] =
+        [0, 1, 2].map(|number| HoldId::try_pack(slice, number, Tokens::new(100)).unwrap());
+    assert!(story.settle(first, 80) && story.settle(forged, 1), "only the gateway knows how many there are");
+    story.desk.take_back(&node, &Seal { slice, free: quantity(100), holds: 2 });
+    story.record();
+    assert!(!story.settle(first, 80) && !story.settle(forged, 1));
+    assert!(story.settle(second, 90), "it was taken for one that was settled");
+    assert_eq!((story.settled("chat"), story.desk.ledger().slices().count()), (171, 0));
     story.then_replays();
 }
 
