@@ -4,6 +4,7 @@ use super::story::{Story, cents_of, service, terms};
 use crate::amount::Tokens;
 use crate::budget::{Budget, BudgetKind, BudgetLimit};
 use crate::calendar::{Period, Zone};
+use crate::ids::HoldId;
 use crate::ledger::{Quantity, Refusal};
 use crate::policy::Terms;
 use crate::price::Currency;
@@ -27,11 +28,19 @@ fn cents_used(story: &Story) -> u64 {
     story.budget_used("chat") / cents_of(1).get()
 }
 
+/// Two holds of one slice, for so many cents each: out of what a hold left that was given back.
+fn two_of_a_slice(story: &mut Story, cents: [u64; 2]) -> [HoldId; 2] {
+    let both = story.reserve_for_cents("chat", 200, cents[0] + cents[1]).unwrap();
+    story.settle_for_cents(both, 0, 0);
+    let holds = cents.map(|cents| story.reserve_for_cents("chat", 100, cents).unwrap());
+    assert_eq!(holds.map(HoldId::slice), [both.slice(); 2], "the story has to be about one slice");
+    holds
+}
+
 #[test]
 fn money_that_a_settled_hold_did_not_use_can_be_spent_while_others_are_still_under_way() {
     let mut story = Story::given_pool(600_000).and("chat", with_dollars(10));
-    let one = story.reserve_for_cents("chat", 100, 400).unwrap();
-    let other = story.reserve_for_cents("chat", 100, 400).unwrap();
+    let [one, other] = two_of_a_slice(&mut story, [400, 400]);
     story.wait_ms(SECOND_MS);
     story.settle_for_cents(one, 100, 10);
     assert_eq!(cents_used(&story), 10 + 400);
@@ -43,8 +52,7 @@ fn money_that_a_settled_hold_did_not_use_can_be_spent_while_others_are_still_und
 #[test]
 fn a_cheap_call_gives_back_its_own_money_and_not_that_of_a_dear_one_beside_it() {
     let mut story = Story::given_pool(600_000).and("chat", with_dollars(10));
-    let dear = story.reserve_for_cents("chat", 100, 800).unwrap();
-    let cheap = story.reserve_for_cents("chat", 100, 20).unwrap();
+    let [dear, cheap] = two_of_a_slice(&mut story, [800, 20]);
     story.wait_ms(SECOND_MS);
     story.settle_for_cents(cheap, 10, 2);
     assert_eq!(cents_used(&story), 2 + 800);
@@ -56,8 +64,7 @@ fn a_cheap_call_gives_back_its_own_money_and_not_that_of_a_dear_one_beside_it() 
 #[test]
 fn what_a_call_cost_beyond_its_hold_is_not_taken_from_the_money_of_another() {
     let mut story = Story::given_pool(600_000).and("chat", with_dollars(10));
-    let one = story.reserve_for_cents("chat", 100, 100).unwrap();
-    story.reserve_for_cents("chat", 100, 400).unwrap();
+    let [one, _] = two_of_a_slice(&mut story, [100, 400]);
     story.settle_for_cents(one, 100, 300);
     story.wait_ms(SECOND_MS);
     assert_eq!(cents_used(&story), 300 + 400);
@@ -67,8 +74,7 @@ fn what_a_call_cost_beyond_its_hold_is_not_taken_from_the_money_of_another() {
 #[test]
 fn a_call_that_is_never_settled_counts_with_its_own_money_only() {
     let mut story = Story::given_pool(600_000).and("chat", with_dollars(10));
-    let settled = story.reserve_for_cents("chat", 100, 400).unwrap();
-    story.reserve_for_cents("chat", 100, 400).unwrap();
+    let [settled, _] = two_of_a_slice(&mut story, [400, 400]);
     story.wait_ms(SECOND_MS);
     story.settle_for_cents(settled, 100, 10);
     let next = story.reserve_for_cents("chat", 100, 100).unwrap();
@@ -92,8 +98,7 @@ fn money_that_came_back_into_the_slice_at_hand_counts_as_free_in_a_prospect() {
 #[test]
 fn money_of_a_crash_comes_back_with_its_tokens() {
     let mut story = Story::given_pool(600_000).and("chat", with_dollars(10));
-    let one = story.reserve_for_cents("chat", 100, 400).unwrap();
-    let other = story.reserve_for_cents("chat", 100, 400).unwrap();
+    let [one, other] = two_of_a_slice(&mut story, [400, 400]);
     story.crash();
     let spent = cents_used(&story);
     assert!(spent >= 800);
