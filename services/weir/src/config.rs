@@ -164,7 +164,7 @@ pub(crate) fn load(common: &Common) -> anyhow::Result<Config> {
     for problem in config.gateway.problems() {
         settings.problem(problem.place, problem.message);
     }
-    for problem in config.quota.auth.problems(config.quota.tls.as_ref()) {
+    for problem in config.quota.problems() {
         settings.problem(problem.place, problem.message);
     }
     let client_url = config.client.quota_url.as_deref().unwrap_or_default();

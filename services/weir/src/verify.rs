@@ -74,6 +74,7 @@ async fn compare(records: &Records, wait: Duration) -> anyhow::Result<Verdict> {
                 "         {} duplicates left out, {poison} records that cannot be read, {later} attempts came meanwhile",
                 usage.duplicates
             ));
+            lines.extend(unmetered(&settled));
             let agrees = differences.is_empty();
             let verdict = if agrees { "journal = ledger = tables, to the token" } else { "they differ:" };
             lines.push(verdict.to_owned());
@@ -165,6 +166,15 @@ fn summary(
         line("ledger", charged.len() as u64, charged_tokens),
         line("tables", attempts(tables), tokens(tables)),
     ]
+}
+
+/// What is charged where no usage event is to be expected: whoever asks through Envoy has a proxy of their own.
+fn unmetered(settled: &Settled) -> Option<String> {
+    let (count, tokens) = settled.unmetered;
+    (count > 0).then(|| {
+        let (count, tokens) = (output::grouped(count), output::grouped(tokens.get()));
+        format!("         {count} charges of {tokens} tokens were asked for by Envoy filters, and have no usage events")
+    })
 }
 
 #[cfg(test)]

@@ -6,6 +6,10 @@ mod reports;
 use tonic::Code as Status;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
+use tonic_reflection::pb::v1::ServerReflectionRequest;
+use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
+use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
+use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 use tonic_types::StatusExt;
 use weir_proto::codec::duration_from_wire;
 use weir_proto::envoy::extensions::common::ratelimit::v3::RateLimitDescriptor;
@@ -15,13 +19,15 @@ use weir_proto::envoy::service::ratelimit::v3::rate_limit_response::{Code, Descr
 use weir_proto::envoy::service::ratelimit::v3::rate_limit_service_client::RateLimitServiceClient;
 use weir_proto::envoy::service::ratelimit::v3::{RateLimitRequest, RateLimitResponse};
 use weir_proto::governance::v1::budget::Limit;
-use weir_proto::governance::v1::{Budget, MoneyLimit, Period};
+use weir_proto::governance::v1::{Budget, MoneyLimit, Period, Role};
 use weir_proto::quota::v1::{GetHeadroomRequest, Headroom};
 use weir_proto::record::Topic;
 use weir_quota::Config;
-use weir_quota::config::{Charge, EntryKey, Envoy, Part, Rule, Unmatched};
+use weir_quota::config::{Auth, Charge, EntryKey, Envoy, Part, Rule, Unmatched};
 use weir_runtime::journal::memory::Fault;
+use weir_runtime::secrets::SecretSource;
 
+use crate::people::access_key;
 use crate::support::*;
 
 fn entry(key: &str) -> Part {
@@ -75,8 +81,11 @@ type Filter = RateLimitServiceClient<InterceptedService<Channel, Bearer>>;
 
 /// A filter as it is configured to ask.
 async fn filter(service: &Service) -> Filter {
-    let channel = Channel::from_shared(format!("http://{}", service.address)).unwrap();
-    RateLimitServiceClient::with_interceptor(channel.connect().await.unwrap(), Bearer(TOKEN))
+    RateLimitServiceClient::with_interceptor(channel(service).await, Bearer(TOKEN))
+}
+
+async fn channel(service: &Service) -> Channel {
+    Channel::from_shared(format!("http://{}", service.address)).unwrap().connect().await.unwrap()
 }
 
 async fn try_ask(service: &Service, request: RateLimitRequest) -> Result<RateLimitResponse, tonic::Status> {
@@ -286,5 +295,47 @@ async fn a_budget_in_money_is_spent_by_hits_at_the_price_of_the_model() {
     assert_eq!((headroom.settled_total, headroom.budgets[0].used), (500, 5_000_000));
     let refused = ask(&service, vec![chat(1)]).await;
     assert!(error(&refused)["message"].as_str().unwrap().contains("budget day"), "{refused:?}");
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn a_gateways_token_asks_and_a_viewers_does_not() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("node.token"), "n0de\n").unwrap();
+    let node_token = Some(SecretSource::File(dir.path().join("node.token")));
+    let envoy = Envoy { rules: vec![rule()], ..Envoy::default() };
+    let config = Config { envoy, auth: Auth { node_token, ..Auth::default() }, ..Config::default() };
+    let service = Service::start_with(Setup { config, ..Setup::default() }).await.with_policy().await;
+    let viewer = access_key("vera", Role::Viewer, "");
+    service.governance().await.create_access_key(viewer).await.unwrap();
+    let cases = [
+        ("n0de", None),
+        ("weir_access_vera", Some(Status::PermissionDenied)),
+        ("guessed", Some(Status::Unauthenticated)),
+    ];
+    for (token, expected) in cases {
+        let mut filter = RateLimitServiceClient::with_interceptor(channel(&service).await, Bearer(token));
+        let said = filter.should_rate_limit(asking(vec![chat(10)])).await;
+        assert_eq!(said.err().map(|status| status.code()), expected, "{token}");
+    }
+    assert_eq!(service.headroom("chat").await.settled_total, 10);
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn health_and_reflection_know_the_service() {
+    const NAME: &str = "envoy.service.ratelimit.v3.RateLimitService";
+    let service = start(vec![]).await;
+    let mut health = tonic_health::pb::health_client::HealthClient::new(channel(&service).await);
+    let request = tonic_health::pb::HealthCheckRequest { service: NAME.into() };
+    let serving = tonic_health::pb::health_check_response::ServingStatus::Serving;
+    assert_eq!(health.check(request).await.unwrap().into_inner().status(), serving);
+    let mut reflection = ServerReflectionClient::with_interceptor(channel(&service).await, Bearer(TOKEN));
+    let what = MessageRequest::FileContainingSymbol(NAME.into());
+    let asked = ServerReflectionRequest { message_request: Some(what), ..Default::default() };
+    let mut replies =
+        reflection.server_reflection_info(futures_util::stream::iter([asked])).await.unwrap().into_inner();
+    let described = replies.message().await.unwrap().unwrap().message_response;
+    assert!(matches!(described, Some(MessageResponse::FileDescriptorResponse(_))), "{described:?}");
     service.stop().await;
 }

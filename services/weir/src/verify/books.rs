@@ -36,7 +36,10 @@ pub(super) struct Usage {
 /// What the ledger has settled, by hold.
 #[derive(Default)]
 pub(super) struct Settled {
+    /// Of what usage events tell of.
     pub(super) charges: HashMap<Key, Charge>,
+    /// Of what no usage event tells of: how often, and how much.
+    pub(super) unmetered: (u64, Tokens),
 }
 
 impl Book for Usage {
@@ -68,9 +71,13 @@ impl Book for Settled {
         let Ok(recorded) = codec::quota_event_from_record(&stored.record) else { return false };
         let QuotaFact::Moved { pool, movements } = recorded.fact else { return true };
         for movement in movements {
-            if let Moved::Settled { hold, used, .. } = movement.what {
+            let Moved::Settled { hold, used, metered, .. } = movement.what else { continue };
+            if metered {
                 let charge = Charge { service: movement.service, pool: pool.clone(), tokens: used.tokens };
                 self.add(hold, charge);
+            } else {
+                self.unmetered.0 += 1;
+                self.unmetered.1 += used.tokens;
             }
         }
         true
@@ -87,6 +94,13 @@ impl Settled {
 
 #[cfg(test)]
 mod tests {
+    use weir_domain::amount::Money;
+    use weir_domain::fact::QuotaRecorded;
+    use weir_domain::ledger::{Movement, Quantity};
+    use weir_domain::time::Timestamp;
+    use weir_proto::record::Topic;
+    use weir_runtime::journal::{Offset, Partition};
+
     use super::*;
 
     #[test]
@@ -103,5 +117,30 @@ mod tests {
         settled.add(HoldId::new(1), charge);
         assert_eq!(settled.charges[&(pool("gpt"), HoldId::new(1))].tokens, Tokens::new(20));
         assert_eq!(settled.charges[&(pool("embeddings"), HoldId::new(1))].tokens, Tokens::new(10));
+    }
+
+    #[test]
+    fn what_no_usage_event_tells_of_is_counted_apart() {
+        let movement = |hold, metered| Movement {
+            at: Timestamp::from_secs(1),
+            service: ServiceId::try_new("chat").unwrap(),
+            what: Moved::Settled {
+                hold: HoldId::new(hold),
+                held: Money::ZERO,
+                used: Quantity { tokens: Tokens::new(10), money: Money::ZERO },
+                metered,
+            },
+        };
+        let movements = vec![movement(1, true), movement(2, false), movement(3, false)];
+        let fact = QuotaFact::Moved { pool: PoolId::try_new("gpt").unwrap(), movements };
+        let recorded = QuotaRecorded { id: EventId::new(1), node: NodeId::try_new("quota-1").unwrap(), fact };
+        let stored = StoredRecord {
+            partition: Partition { topic: Topic::Quota, index: 0 },
+            offset: Offset::new(0),
+            record: codec::quota_event_to_record(&recorded),
+        };
+        let mut settled = Settled::default();
+        assert!(settled.take(&stored));
+        assert_eq!((settled.charges.len(), settled.unmetered), (1, (2, Tokens::new(20))));
     }
 }
