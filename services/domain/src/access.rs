@@ -64,7 +64,7 @@ impl Role {
             Action::ReadAll => self.sees_all(),
             Action::ReadTeam(team) => self.sees_all() || self.leads(team),
             Action::ReadOwn => true,
-            Action::ApplyPolicy | Action::ManageAccess => *self == Self::Admin,
+            Action::ApplyPolicy | Action::ManageAccess | Action::ForgiveDebt => *self == Self::Admin,
             Action::RequestBurst(team) | Action::ManageKeys(team) => *self == Self::Admin || self.leads(team),
             Action::DecideBurst | Action::GrantException => self.decides(),
             Action::RevokeBurst(team) => self.decides() || self.leads(team),
@@ -120,6 +120,8 @@ pub enum Action<'a> {
     ApplyPolicy,
     /// Create, list and revoke access keys.
     ManageAccess,
+    /// Forgive what a service owes.
+    ForgiveDebt,
     /// Ask for a burst of a team's service.
     RequestBurst(&'a TeamId),
     /// Approve, deny or extend any burst.
@@ -162,6 +164,7 @@ impl fmt::Display for Action<'_> {
             Self::ReadOwn => f.write_str("ask who they are"),
             Self::ApplyPolicy => f.write_str("plan or apply a policy"),
             Self::ManageAccess => f.write_str("manage access keys"),
+            Self::ForgiveDebt => f.write_str("forgive debt"),
             Self::RequestBurst(team) => write!(f, "request a burst for team {team}"),
             Self::DecideBurst => f.write_str("decide on bursts"),
             Self::RevokeBurst(team) => write!(f, "revoke a burst of team {team}"),
@@ -234,6 +237,7 @@ mod tests {
             (Action::ReadOwn,              [true,  true,    true,    true,  true]),
             (Action::ApplyPolicy,          [true,  false,   false,   false, false]),
             (Action::ManageAccess,         [true,  false,   false,   false, false]),
+            (Action::ForgiveDebt,          [true,  false,   false,   false, false]),
             (Action::RequestBurst(&web),   [true,  false,   true,    false, false]),
             (Action::RequestBurst(&other), [true,  false,   false,   false, false]),
             (Action::DecideBurst,          [true,  true,    false,   false, false]),

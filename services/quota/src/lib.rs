@@ -121,7 +121,8 @@ pub async fn run(config: Config, ports: Ports, shutdown: CancellationToken) -> R
     ready.ready();
     let authenticator = Arc::new(authenticator);
     let simulator = Simulator::new(Arc::clone(recorder.journal()), tasks.clone(), config.rules());
-    let parts = api::Parts { pools, org, clock: ports.clock, authenticator, tls, envoy: config.envoy, simulator };
+    let parts =
+        api::Parts { pools, org, clock: ports.clock, authenticator, tls, envoy: config.envoy, simulator };
     let served = api::serve(parts, ports.listener, shutdown).await;
     ready.not_ready("shutting down");
     tasks.begin_shutdown();

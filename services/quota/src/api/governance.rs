@@ -5,6 +5,7 @@
 
 mod access;
 mod bursts;
+mod debt;
 mod decision;
 mod exceptions;
 mod keys;
@@ -115,6 +116,13 @@ impl GovernanceService for Governance {
         request: Request<wire::ListBurstsRequest>,
     ) -> Answer<wire::ListBurstsResponse> {
         answer!(self, request, bursts)
+    }
+
+    async fn forgive_debt(
+        &self,
+        request: Request<wire::ForgiveDebtRequest>,
+    ) -> Answer<wire::ForgiveDebtResponse> {
+        answer!(self, request, forgive)
     }
 
     async fn grant_exception(

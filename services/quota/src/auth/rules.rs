@@ -77,6 +77,7 @@ pub(crate) const LINES: &[Line] = &[
     line("/weir.governance.v1.GovernanceService/EndException", Rule::May(Action::GrantException)),
     line("/weir.governance.v1.GovernanceService/ExportPolicy", Rule::SeesSomething),
     line("/weir.governance.v1.GovernanceService/ExtendBurst", Rule::May(Action::DecideBurst)),
+    line("/weir.governance.v1.GovernanceService/ForgiveDebt", Rule::May(Action::ForgiveDebt)),
     line("/weir.governance.v1.GovernanceService/GrantException", Rule::May(Action::GrantException)),
     line("/weir.governance.v1.GovernanceService/ListAccessKeys", Rule::May(Action::ManageAccess)),
     line("/weir.governance.v1.GovernanceService/ListBursts", Rule::SeesSomething),

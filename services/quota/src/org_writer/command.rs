@@ -8,8 +8,8 @@ use weir_domain::directory::CallerKey;
 use weir_domain::ids::{AccessKeyId, CallerKeyId, ExceptionId, PoolId};
 use weir_domain::ledger::{Change, ChangeRefused, decide_change};
 use weir_domain::org::{
-    AccessKeyRefused, BurstRefused, CommandIdTaken, Event, ExceptionRefused, KeyRefused, KeyRotation, Org, PolicyChange,
-    decide_policy,
+    AccessKeyRefused, BurstRefused, CommandIdTaken, Event, ExceptionRefused, KeyRefused, KeyRotation, Org,
+    PolicyChange, decide_policy,
 };
 use weir_domain::policy::{Exception, Policy, PolicyProblem, Rules, problems_of_burst};
 
@@ -19,6 +19,13 @@ pub(crate) enum Command {
     Apply(Policy),
     /// What becomes of a burst of a pool.
     Burst {
+        pool: PoolId,
+        change: Change,
+        /// The version of the pool that whoever asks has seen.
+        seen: Option<u64>,
+    },
+    /// What a service owes in a pool is forgiven.
+    ForgiveDebt {
         pool: PoolId,
         change: Change,
         /// The version of the pool that whoever asks has seen.
@@ -77,6 +84,7 @@ impl Command {
         match self {
             Self::Apply(_) => "apply policy",
             Self::Burst { .. } => "change burst",
+            Self::ForgiveDebt { .. } => "forgive debt",
             Self::GrantException(_) => "grant exception",
             Self::EndException(_) => "end exception",
             Self::CreateKey(_) => "create caller key",
@@ -87,9 +95,13 @@ impl Command {
         }
     }
 
-    /// Whether the version that counts is that of a pool: where it is about a burst that there is.
+    /// Whether the version that counts is that of a pool: where it is about a burst that there is, or a debt.
     pub(crate) const fn is_about_one_pool(&self) -> bool {
-        matches!(self, Self::Burst { change, .. } if !matches!(change, Change::RequestBurst(_)))
+        match self {
+            Self::Burst { change, .. } => !matches!(change, Change::RequestBurst(_)),
+            Self::ForgiveDebt { .. } => true,
+            _ => false,
+        }
     }
 
     /// Finds what it changes, and changes nothing.
@@ -97,6 +109,7 @@ impl Command {
         match self {
             Self::Apply(policy) => decide_policy(org, policy, &rules, by).map_err(Refused::Unsound),
             Self::Burst { pool, change, seen } => change_burst(org, (pool, change, *seen), rules, by),
+            Self::ForgiveDebt { pool, change, seen } => change_pool(org, (pool, change, *seen), by),
             Self::GrantException(exception) => Ok(org.grant_exception(exception, &rules, by)?),
             Self::EndException(id) => Ok(org.end_exception(id, &rules, by)?),
             Self::CreateKey(key) => Ok(only(org.create_key(key, by.clone())?)),
@@ -110,6 +123,19 @@ impl Command {
 
 fn only(events: impl IntoIterator<Item = Event>) -> PolicyChange {
     PolicyChange { org: events.into_iter().collect(), ..PolicyChange::default() }
+}
+
+/// The pool knows whether anything is owed.
+fn change_pool(
+    org: &Org,
+    (pool, change, seen): (&PoolId, &Change, Option<u64>),
+    by: &Authorship,
+) -> Result<PolicyChange, Refused> {
+    let refuse = |refused| Refused::Pool { pool: pool.clone(), refused, done: Vec::new() };
+    let terms = org.terms(pool).ok_or_else(|| refuse(ChangeRefused::NoPool))?;
+    decide_change(terms, by, slice::from_ref(change), seen, by.at).map_err(refuse)?;
+    let pools = [(pool.clone(), vec![change.clone()])].into();
+    Ok(PolicyChange { pools, ..PolicyChange::default() })
 }
 
 /// The pool weighs it again, at its own time. Here is checked what a pool does not know, too: whether it is one, what bursts

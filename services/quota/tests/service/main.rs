@@ -5,6 +5,7 @@ mod admission;
 mod atomic;
 mod auth;
 mod bursts;
+mod debt;
 mod envoy;
 mod faults;
 mod governance;

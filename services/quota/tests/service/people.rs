@@ -261,9 +261,5 @@ pub(crate) fn exception(id: &str, service: &str, end: i64) -> wire::Exception {
 }
 
 pub(crate) fn granting(exception: wire::Exception) -> wire::GrantExceptionRequest {
-    wire::GrantExceptionRequest {
-        reason: "agreed".into(),
-        exception: Some(exception),
-        ..Default::default()
-    }
+    wire::GrantExceptionRequest { reason: "agreed".into(), exception: Some(exception), ..Default::default() }
 }

@@ -55,6 +55,7 @@ asked! {
     ApproveBurstRequest: |asked| &asked.reason,
     DecideBurstRequest: |asked| &asked.reason,
     ExtendBurstRequest: |asked| &asked.reason,
+    ForgiveDebtRequest: |asked| &asked.reason,
     GrantExceptionRequest: |asked| &asked.reason,
     EndExceptionRequest: |asked| &asked.reason,
     CreateCallerKeyRequest: |asked| &asked.reason,
