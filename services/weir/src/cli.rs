@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use weir_domain::ids::{PoolId, ServiceId};
 
-pub(crate) use governance::{Access, BurstRequest, Bursts, Exceptions, KeyRequest, Keys, RoleName};
+pub(crate) use governance::{Access, BurstRequest, Bursts, Debt, Exceptions, KeyRequest, Keys, RoleName};
 
 /// Meters and shares LLM capacity among many teams: gateway, quota, showback.
 #[derive(Debug, Parser)]
@@ -92,6 +92,9 @@ pub(crate) enum Command {
     /// Bursts: more than a baseline, for a while; who asked, who decided, what is coming
     #[command(subcommand, name = "burst")]
     Bursts(Bursts),
+    /// Debt: what was used above what was held, and is not repaid yet
+    #[command(subcommand)]
+    Debt(Debt),
     /// Exceptions: deviations from policy, each with an owner, a reason and an end
     #[command(subcommand)]
     Exceptions(Exceptions),

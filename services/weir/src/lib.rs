@@ -9,6 +9,7 @@ mod checkout;
 mod cli;
 mod client;
 mod config;
+mod debt;
 mod demo;
 mod engine;
 mod events;
@@ -104,6 +105,7 @@ async fn run(command: Command, config: config::Config, own_prefix: &[&str]) -> a
         Command::Apply { dir, reason } => policy::run_apply(&config, &dir, reason).await?,
         Command::Export { dir } => policy::export(&config, dir.as_deref()).await?,
         Command::Bursts(command) => bursts::run(&config, command).await?,
+        Command::Debt(command) => debt::run(&config, command).await?,
         Command::Exceptions(command) => exceptions::run(&config, command).await?,
         Command::Keys(command) => keys::run(&config, command).await?,
         Command::Access(command) => access::run(&config, command).await?,

@@ -99,6 +99,22 @@ fn category(text: &str) -> Result<Category, String> {
     })
 }
 
+/// `weir debt`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Debt {
+    /// Let a service owe nothing any more, for instance what a gateway's slip has charged; what it used stays as it was told
+    Forgive {
+        /// The service
+        service: ServiceId,
+        /// The pool in which it owes
+        #[arg(long)]
+        pool: PoolId,
+        /// Why, for the journal
+        #[arg(long)]
+        reason: String,
+    },
+}
+
 /// `weir exceptions`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Exceptions {
