@@ -170,7 +170,7 @@ impl PoolTerms {
             }
             TermsChanged::AllocationRemoved { service } => self.remove_allocation(service, by),
             TermsChanged::BurstGranted(granted) => {
-                self.record(BurstRecord::granted(granted, &by.reason), by.at)
+                self.record(BurstRecord::granted(granted, &by.reason), by.at);
             }
             TermsChanged::BurstRequested(burst) => self.record(BurstRecord::requested(burst), by.at),
             TermsChanged::BurstApproved { burst, approval } => {
