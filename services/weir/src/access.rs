@@ -22,15 +22,16 @@ pub(crate) async fn run(config: &Config, command: cli::Access) -> anyhow::Result
     let mut quota = client::connect(config).await?;
     let now = SystemClock.now();
     match command {
-        cli::Access::Create { name, role, team, expires, reason } => {
+        cli::Access::Create { name, role, team, expires, reason, seen } => {
             let expires = expires.map(|when| when.seen_from(now));
             if expires.is_some_and(|expires| expires <= now) {
                 bail!("--expires lies in the past: the key would never be accepted");
             }
-            create(&mut quota, name, role_of(role, team)?, expires, reason).await
+            let role = role_of(role, team)?;
+            create(&mut quota, (name, role, expires), reason, seen).await
         }
         cli::Access::List => list(&mut quota, now).await,
-        cli::Access::Revoke { name, reason } => revoke(&mut quota, name, reason).await,
+        cli::Access::Revoke { name, reason, seen } => revoke(&mut quota, name, reason, seen).await,
     }
 }
 
@@ -48,15 +49,15 @@ fn role_of(role: RoleName, team: Option<TeamId>) -> anyhow::Result<Role> {
 
 async fn create(
     quota: &mut Quota,
-    id: AccessKeyId,
-    role: Role,
-    expires: Option<Timestamp>,
+    (id, role, expires): (AccessKeyId, Role, Option<Timestamp>),
     reason: String,
+    seen: cli::Seen,
 ) -> anyhow::Result<()> {
     let secret = secret_text::random(PREFIX);
     let key = AccessKey { id, hash: secret_text::hash(&secret), role, expires };
-    let wire = Some(codec::access_key_to_wire(&key));
-    let request = CreateAccessKeyRequest { author: author(), reason, key: wire };
+    let (author, wire, etag) = (author(), Some(codec::access_key_to_wire(&key)), seen.etag());
+    let request =
+        CreateAccessKeyRequest { author, reason, key: wire, etag, ..CreateAccessKeyRequest::default() };
     quota.governance.create_access_key(request).await.map_err(|status| client::said(&status))?;
     output::line(&secret);
     output::note(&format!(
@@ -78,9 +79,10 @@ fn article(role: &Role) -> &'static str {
 
 async fn list(quota: &mut Quota, now: Timestamp) -> anyhow::Result<()> {
     let reply = quota.governance.list_access_keys(ListAccessKeysRequest {}).await;
-    let keys = reply.map_err(|status| client::said(&status))?.into_inner().keys;
-    let keys = keys.iter().map(codec::access_key_from_wire).collect::<Result<Vec<_>, _>>()?;
+    let reply = reply.map_err(|status| client::said(&status))?.into_inner();
+    let keys = reply.keys.iter().map(codec::access_key_from_wire).collect::<Result<Vec<_>, _>>()?;
     output::line(&table(&keys, now));
+    output::etag(&reply.etag);
     Ok(())
 }
 
@@ -94,8 +96,9 @@ fn table(keys: &[AccessKey], now: Timestamp) -> String {
     output::table(&headings, headings.len(), keys.iter().map(cells).collect())
 }
 
-async fn revoke(quota: &mut Quota, name: AccessKeyId, reason: String) -> anyhow::Result<()> {
-    let request = RevokeAccessKeyRequest { author: author(), reason, id: name.to_string() };
+async fn revoke(quota: &mut Quota, name: AccessKeyId, reason: String, seen: cli::Seen) -> anyhow::Result<()> {
+    let (author, id, etag) = (author(), name.to_string(), seen.etag());
+    let request = RevokeAccessKeyRequest { author, reason, id, etag, ..RevokeAccessKeyRequest::default() };
     let reply = quota.governance.revoke_access_key(request).await.map_err(|status| client::said(&status))?;
     let done = if reply.into_inner().revoked { "is revoked" } else { "had been revoked before" };
     output::line(&format!("{name} {done}"));

@@ -1,5 +1,7 @@
 //! `weir burst`: more than a baseline for a while, from the request to its end.
 
+use std::mem;
+
 use weir_domain::amount::TokensPerMinute;
 use weir_domain::burst::Burst;
 use weir_domain::ids::{BurstId, ServiceId};
@@ -21,20 +23,38 @@ pub(crate) async fn run(config: &Config, command: cli::Bursts) -> anyhow::Result
     let now = SystemClock.now();
     let answer = match command {
         cli::Bursts::List { all, service } => return list(&mut quota, all, service).await,
-        cli::Bursts::Request(wanted) => request(&mut quota, &asked(wanted, now)?).await?,
-        cli::Bursts::Approve { name, best_effort, reason } => {
-            approve(&mut quota, &name, best_effort, reason).await?
+        cli::Bursts::Request(mut wanted) => {
+            let etag = mem::take(&mut wanted.seen).etag();
+            request(&mut quota, &asked(wanted, now)?, etag).await?
         }
-        cli::Bursts::Deny { name, reason } => {
-            let denied = quota.governance.deny_burst(decision(&name, reason)).await;
+        cli::Bursts::Approve { name, best_effort, reason, seen } => {
+            let (author, burst, etag) = (author(), name.to_string(), seen.etag());
+            let asked = ApproveBurstRequest {
+                author,
+                reason,
+                burst,
+                best_effort,
+                etag,
+                ..ApproveBurstRequest::default()
+            };
+            let approved = quota.governance.approve_burst(asked).await;
+            approved.map_err(|status| client::said(&status))?.into_inner()
+        }
+        cli::Bursts::Deny { name, reason, seen } => {
+            let denied = quota.governance.deny_burst(decided(&name, reason, seen)).await;
             denied.map_err(|status| client::said(&status))?.into_inner()
         }
-        cli::Bursts::Revoke { name, reason } => {
-            let revoked = quota.governance.revoke_burst(decision(&name, reason)).await;
+        cli::Bursts::Revoke { name, reason, seen } => {
+            let revoked = quota.governance.revoke_burst(decided(&name, reason, seen)).await;
             revoked.map_err(|status| client::said(&status))?.into_inner()
         }
-        cli::Bursts::Extend { name, end, reason } => {
-            extend(&mut quota, &name, end.seen_from(now), reason).await?
+        cli::Bursts::Extend { name, end, reason, seen } => {
+            let (author, burst, etag) = (author(), name.to_string(), seen.etag());
+            let end = Some(codec::timestamp_to_wire(end.seen_from(now)));
+            let asked =
+                ExtendBurstRequest { author, reason, burst, end, etag, ..ExtendBurstRequest::default() };
+            let extended = quota.governance.extend_burst(asked).await;
+            extended.map_err(|status| client::said(&status))?.into_inner()
         }
     };
     output::line(&told(&answer)?);
@@ -73,8 +93,9 @@ fn usual_name(service: &ServiceId, category: &str, start: Timestamp) -> anyhow::
 }
 
 /// Asks for a burst. The very same request again changes nothing.
-pub(crate) async fn request(quota: &mut Quota, burst: &Burst) -> anyhow::Result<BurstResponse> {
-    let request = RequestBurstRequest { author: author(), burst: Some(codec::burst_to_wire(burst)) };
+pub(crate) async fn request(quota: &mut Quota, burst: &Burst, etag: String) -> anyhow::Result<BurstResponse> {
+    let (author, burst) = (author(), Some(codec::burst_to_wire(burst)));
+    let request = RequestBurstRequest { author, burst, etag, ..RequestBurstRequest::default() };
     let answer = quota.governance.request_burst(request).await;
     Ok(answer.map_err(|status| client::said(&status))?.into_inner())
 }
@@ -87,39 +108,17 @@ pub(crate) async fn any(quota: &mut Quota, name: &BurstId) -> anyhow::Result<boo
     Ok(bursts.iter().filter_map(|state| state.burst.as_ref()).any(|burst| burst.id == name.as_str()))
 }
 
-async fn approve(
-    quota: &mut Quota,
-    name: &BurstId,
-    best_effort: bool,
-    reason: String,
-) -> anyhow::Result<BurstResponse> {
-    let (author, burst, etag) = (author(), name.to_string(), String::new());
-    let request = ApproveBurstRequest { author, reason, burst, best_effort, etag };
-    let answer = quota.governance.approve_burst(request).await;
-    Ok(answer.map_err(|status| client::said(&status))?.into_inner())
-}
-
-fn decision(name: &BurstId, reason: String) -> DecideBurstRequest {
-    DecideBurstRequest { author: author(), reason, burst: name.to_string(), etag: String::new() }
-}
-
-async fn extend(
-    quota: &mut Quota,
-    name: &BurstId,
-    end: Timestamp,
-    reason: String,
-) -> anyhow::Result<BurstResponse> {
-    let (author, burst, etag) = (author(), name.to_string(), String::new());
-    let end = Some(codec::timestamp_to_wire(end));
-    let answer = quota.governance.extend_burst(ExtendBurstRequest { author, reason, burst, end, etag }).await;
-    Ok(answer.map_err(|status| client::said(&status))?.into_inner())
+fn decided(name: &BurstId, reason: String, seen: cli::Seen) -> DecideBurstRequest {
+    let (author, burst, etag) = (author(), name.to_string(), seen.etag());
+    DecideBurstRequest { author, reason, burst, etag, ..DecideBurstRequest::default() }
 }
 
 async fn list(quota: &mut Quota, all: bool, service: Option<ServiceId>) -> anyhow::Result<()> {
     let service = service.map_or_else(String::new, |service| service.to_string());
     let reply = quota.governance.list_bursts(ListBurstsRequest { service, all }).await;
-    let bursts = reply.map_err(|status| client::said(&status))?.into_inner().bursts;
-    output::line(&table(bursts)?);
+    let reply = reply.map_err(|status| client::said(&status))?.into_inner();
+    output::line(&table(reply.bursts)?);
+    output::note(&format!("etag for a request: {}", reply.etag));
     Ok(())
 }
 
@@ -133,9 +132,10 @@ fn table(mut bursts: Vec<BurstState>) -> anyhow::Result<String> {
             state.burst.as_ref().and_then(|burst| burst.start.as_ref()).map_or(0, |start| start.seconds);
         if is_open(state) { (false, start) } else { (true, -start) }
     });
-    let headings = ["burst\nservice in pool", "start\nend", "phase\nby", "reason", "tokens\na minute"];
+    let headings =
+        ["burst\nservice in pool", "start\nend", "phase\nby", "reason", "tokens\na minute", "etag"];
     let rows = bursts.iter().map(cells).collect::<anyhow::Result<_>>()?;
-    Ok(output::table_with_text(&headings, &[3], headings.len() - 1, rows))
+    Ok(output::table_with_text(&headings, &[3], headings.len() - 2, rows))
 }
 
 fn is_open(state: &BurstState) -> bool {
@@ -159,12 +159,23 @@ fn cells(state: &BurstState) -> anyhow::Result<Vec<String>> {
         format!("{}\n{} in {}", burst.id, burst.service, burst.pool),
         format!("{}\n{}", shown(start), shown(end)),
         format!("{phase}\n{}", by(state)),
-        format!(
-            "{category}{}",
-            if state.decision_reason.is_empty() { burst.reason } else { state.decision_reason.clone() }
-        ),
+        format!("{category}{}{}", burst.reason, decision(state)),
         output::grouped(burst.extra_per_minute),
+        state.etag.clone(),
     ])
+}
+
+/// What was decided and why, on a line of its own, if anything was.
+fn decision(state: &BurstState) -> String {
+    let verdict = match state.phase() {
+        BurstPhase::Denied => "denied",
+        BurstPhase::Revoked => "revoked",
+        _ => "approved",
+    };
+    match state.decision_reason.as_str() {
+        "" => String::new(),
+        reason => format!("\n{verdict}: {reason}"),
+    }
 }
 
 /// Who decided or, if nobody has yet, who asked.
@@ -243,7 +254,7 @@ mod tests {
             approval: Approval::Guaranteed,
             approver: "Bo".to_owned(),
         };
-        state(&BurstRecord::granted(&granted))
+        state(&BurstRecord::granted(&granted, "fits"))
     }
 
     #[test]
@@ -261,6 +272,7 @@ mod tests {
         let rows = ["now ", "soon ", "asked ", "old ", "older "].map(place);
         assert!(rows.is_sorted(), "{table}");
         assert!(table.contains("demo: the launch") && table.contains("60 000"), "{table}");
+        assert!(table.contains("approved: fits"), "{table}");
         assert!(table.contains(" Ada ") && table.contains(" Bo "), "{table}");
     }
 
@@ -289,6 +301,7 @@ mod tests {
             category: Category::Other,
             reason: "r".to_owned(),
             name: None,
+            seen: cli::Seen::default(),
         };
         let now = Timestamp::from_secs(1_000_000);
         let told = |start, end| asked(wanted(start, end), now).err().map(|problem| problem.to_string());

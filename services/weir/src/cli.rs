@@ -1,5 +1,6 @@
 //! What users type.
 
+mod events;
 mod governance;
 
 use std::path::PathBuf;
@@ -7,7 +8,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use weir_domain::ids::{PoolId, ServiceId};
 
-pub(crate) use governance::{Access, BurstRequest, Bursts, Debt, Exceptions, KeyRequest, Keys, RoleName};
+pub(crate) use events::{Events, TopicName};
+pub(crate) use governance::{Access, BurstRequest, Bursts, Debt, Exceptions, KeyRequest, Keys, RoleName, Seen};
 
 /// Meters and shares LLM capacity among many teams: gateway, quota, showback.
 #[derive(Debug, Parser)]
@@ -82,6 +84,8 @@ pub(crate) enum Command {
         /// Why, for the journal
         #[arg(long, default_value = "weir apply")]
         reason: String,
+        #[command(flatten)]
+        seen: Seen,
     },
     /// Write the policy as it stands as files that `weir plan` finds no change in
     Export {
@@ -120,15 +124,8 @@ pub(crate) enum Command {
     },
     /// What every team and service used, was refused, and cost
     Report(Report),
-    /// Show the journal's usage events
-    Events {
-        /// Only those of this request (the x-weir-request-id header of a response)
-        #[arg(long, value_name = "ID")]
-        request: Option<String>,
-        /// Show the last so many
-        #[arg(long, default_value_t = 20, value_name = "N")]
-        last: usize,
-    },
+    /// Show what the journal says: usage, or with --topic quota who decided what and why
+    Events(Events),
     /// Compare journal, ledger and tables, to the token
     ///
     /// Prints what differs and exits with 1 if anything does, with 2 if it cannot be known. What is on its way is

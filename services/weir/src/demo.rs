@@ -90,7 +90,7 @@ pub(crate) async fn ask_for_burst(quota: &mut Quota, now: Timestamp) -> anyhow::
     if bursts::any(quota, &wanted.id).await? {
         return Ok(false);
     }
-    Ok(bursts::request(quota, &wanted).await?.changed)
+    Ok(bursts::request(quota, &wanted, String::new()).await?.changed)
 }
 
 /// A burst in three days, that somebody at the keyboard may approve or deny.

@@ -17,14 +17,15 @@ pub(crate) async fn run(config: &Config, command: cli::Exceptions) -> anyhow::Re
     let now = SystemClock.now();
     match command {
         cli::Exceptions::List => list(&mut quota, now).await,
-        cli::Exceptions::Grant { name, service, waives, owner, reason, end } => {
+        cli::Exceptions::Grant { name, service, waives, owner, reason, end, seen } => {
             let waives = if waives == SANDBOX_LIMIT { Waiver::SandboxLimit } else { Waiver::Other(waives) };
             let end = end.seen_from(now);
             let exception = Exception { id: name, service, waives, owner, reason: reason.clone(), end };
-            grant(&mut quota, &exception, reason).await
+            grant(&mut quota, &exception, reason, seen.etag()).await
         }
-        cli::Exceptions::End { name, reason } => {
-            let request = EndExceptionRequest { author: author(), reason, id: name.to_string() };
+        cli::Exceptions::End { name, reason, seen } => {
+            let (author, id, etag) = (author(), name.to_string(), seen.etag());
+            let request = EndExceptionRequest { author, reason, id, etag, ..EndExceptionRequest::default() };
             let reply =
                 quota.governance.end_exception(request).await.map_err(|status| client::said(&status))?;
             let done = if reply.into_inner().ended { "has ended now" } else { "had ended before" };
@@ -34,9 +35,11 @@ pub(crate) async fn run(config: &Config, command: cli::Exceptions) -> anyhow::Re
     }
 }
 
-async fn grant(quota: &mut Quota, exception: &Exception, reason: String) -> anyhow::Result<()> {
+async fn grant(quota: &mut Quota, exception: &Exception, reason: String, etag: String) -> anyhow::Result<()> {
     let wire = Some(codec::exception_to_wire(exception));
-    let request = GrantExceptionRequest { author: author(), reason, exception: wire };
+    let author = author();
+    let request =
+        GrantExceptionRequest { author, reason, exception: wire, etag, ..GrantExceptionRequest::default() };
     let reply = quota.governance.grant_exception(request).await.map_err(|status| client::said(&status))?;
     let done = if reply.into_inner().changed { "is granted" } else { "was granted already" };
     let (id, service, end) = (&exception.id, &exception.service, shown(exception.end));
@@ -46,9 +49,11 @@ async fn grant(quota: &mut Quota, exception: &Exception, reason: String) -> anyh
 
 async fn list(quota: &mut Quota, now: Timestamp) -> anyhow::Result<()> {
     let reply = quota.governance.list_exceptions(ListExceptionsRequest {}).await;
-    let wire = reply.map_err(|status| client::said(&status))?.into_inner().exceptions;
-    let exceptions = wire.iter().map(codec::exception_from_wire).collect::<Result<Vec<_>, _>>()?;
+    let reply = reply.map_err(|status| client::said(&status))?.into_inner();
+    let exceptions =
+        reply.exceptions.iter().map(codec::exception_from_wire).collect::<Result<Vec<_>, _>>()?;
     output::line(&table(&exceptions, now));
+    output::etag(&reply.etag);
     Ok(())
 }
 

@@ -11,18 +11,19 @@ use weir_domain::time::Timestamp;
 /// The longest span that can be typed: ten years. What is longer is a slip.
 const SPAN_DAYS_MAX: u64 = 3_660;
 
-/// An instant: by itself, or after a span from now.
+/// An instant: by itself, or a span after or before now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum When {
     At(Timestamp),
     After(Duration),
+    Before(Duration),
 }
 
 /// Why a text is no instant.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{text:?} is no instant; write 2026-12-01T09:00:00+01:00, 2026-12-01 (its first moment in UTC), or +90m, +2h, +3d \
-     from now"
+     from now, or -7d before it"
 )]
 pub(crate) struct InvalidWhen {
     text: String,
@@ -35,6 +36,9 @@ impl FromStr for When {
         let invalid = || InvalidWhen { text: text.to_owned() };
         if let Some(span) = text.strip_prefix('+') {
             return span.parse().map(|Span(span)| Self::After(span)).map_err(|_| invalid());
+        }
+        if let Some(span) = text.strip_prefix('-') {
+            return span.parse().map(|Span(span)| Self::Before(span)).map_err(|_| invalid());
         }
         let at = DateTime::parse_from_rfc3339(text).map(|at| at.to_utc()).ok().or_else(|| first_moment(text));
         at.and_then(|at| at.timestamp_nanos_opt())
@@ -55,6 +59,7 @@ impl When {
             Self::At(at) => at,
             // Whole seconds: nobody types less, and it reads better.
             Self::After(span) => Timestamp::from_secs(now.as_secs()).plus(span),
+            Self::Before(span) => Timestamp::from_secs(now.as_secs()).minus(span),
         }
     }
 }
@@ -132,11 +137,22 @@ mod tests {
         assert_eq!(at("+90m"), Some(1_005_400));
         assert_eq!(at("+2h"), Some(1_007_200));
         assert_eq!(at("+3d"), Some(1_259_200));
+        assert_eq!(at("-2h"), Some(992_800));
         assert_eq!(at("1970-01-02"), Some(86_400));
         assert_eq!(at("1970-01-02T01:00:00+01:00"), Some(86_400));
-        for bad in
-            ["", "+", "2h", "+2w", "+-2h", "+99999999999d", "tomorrow", "1970-01-02T00:00:00", "3000-01-01"]
-        {
+        for bad in [
+            "",
+            "+",
+            "2h",
+            "+2w",
+            "+-2h",
+            "--2h",
+            "-",
+            "+99999999999d",
+            "tomorrow",
+            "1970-01-02T00:00:00",
+            "3000-01-01",
+        ] {
             assert_eq!(at(bad), None, "{bad}");
         }
     }

@@ -12,7 +12,7 @@ use weir_runtime::clock::{Clock, SystemClock};
 
 use crate::client::{self, Quota};
 use crate::config::Config;
-use crate::instant::{Span, shown, shown_from};
+use crate::instant::{When, shown, shown_from};
 use crate::{author, cli, output, secret_text};
 
 /// What every caller key begins with, so that secret scanners can find a leaked one.
@@ -23,12 +23,13 @@ pub(crate) async fn run(config: &Config, command: cli::Keys) -> anyhow::Result<(
     let now = SystemClock.now();
     match command {
         cli::Keys::Create(request) => create_and_show(&mut quota, request, now).await,
-        cli::Keys::Rotate { name, overlap, new_name, reason } => {
+        cli::Keys::Rotate { name, overlap, expires, new_name, reason, seen } => {
             let new_name = new_name.map_or_else(|| successor(&name, now), Ok)?;
-            rotate(&mut quota, &name, &new_name, overlap, reason).await
+            let rotation = Rotation { old: name, new: new_name, old_expires: now.plus(overlap.0), expires };
+            rotate(&mut quota, rotation, reason, seen).await
         }
         cli::Keys::List => list(&mut quota, now).await,
-        cli::Keys::Revoke { name, reason } => revoke(&mut quota, name, reason).await,
+        cli::Keys::Revoke { name, reason, seen } => revoke(&mut quota, name, reason, seen).await,
     }
 }
 
@@ -54,7 +55,7 @@ async fn create_and_show(quota: &mut Quota, request: cli::KeyRequest, now: Times
         expires,
         models: request.models,
     };
-    create_key(quota, &caller_key, request.reason).await?;
+    create_key(quota, &caller_key, request.reason, request.seen).await?;
     output::line(&key);
     output::note(&format!("key {id} of {service}: shown this once; Weir keeps only its SHA-256"));
     Ok(())
@@ -75,12 +76,17 @@ pub(crate) async fn create(quota: &mut Quota, key: &str, name: &str, service: &s
         expires: None,
         models: Vec::new(),
     };
-    create_key(quota, &caller_key, "weir keys create".to_owned()).await
+    create_key(quota, &caller_key, "weir keys create".to_owned(), cli::Seen::default()).await
 }
 
-async fn create_key(quota: &mut Quota, key: &CallerKey, reason: String) -> anyhow::Result<()> {
-    let key = Some(codec::caller_key_to_wire(key));
-    let request = CreateCallerKeyRequest { author: author(), reason, key };
+async fn create_key(
+    quota: &mut Quota,
+    key: &CallerKey,
+    reason: String,
+    seen: cli::Seen,
+) -> anyhow::Result<()> {
+    let (author, key, etag) = (author(), Some(codec::caller_key_to_wire(key)), seen.etag());
+    let request = CreateCallerKeyRequest { author, reason, key, etag, ..CreateCallerKeyRequest::default() };
     quota.governance.create_caller_key(request).await.map_err(|status| client::said(&status))?;
     Ok(())
 }
@@ -91,15 +97,23 @@ pub(crate) async fn any(quota: &mut Quota) -> anyhow::Result<bool> {
     Ok(!listed.map_err(|status| client::said(&status))?.into_inner().keys.is_empty())
 }
 
+/// A key takes the place of another.
+struct Rotation {
+    old: CallerKeyId,
+    new: CallerKeyId,
+    old_expires: Timestamp,
+    expires: Option<When>,
+}
+
 async fn rotate(
     quota: &mut Quota,
-    old: &CallerKeyId,
-    new: &CallerKeyId,
-    overlap: Span,
+    rotation: Rotation,
     reason: String,
+    seen: cli::Seen,
 ) -> anyhow::Result<()> {
-    let key = random();
-    let old_expires = SystemClock.now().plus(overlap.0);
+    let (key, now) = (random(), SystemClock.now());
+    let Rotation { old, new, old_expires, expires } = rotation;
+    let expires = expires.map(|when| when.seen_from(now));
     let request = RotateCallerKeyRequest {
         author: author(),
         reason,
@@ -107,12 +121,14 @@ async fn rotate(
         new_id: new.to_string(),
         new_sha256: secret_text::hash(&key).as_bytes().to_vec(),
         old_expires: Some(codec::timestamp_to_wire(old_expires)),
+        new_expires: expires.map(codec::timestamp_to_wire),
+        etag: seen.etag(),
+        request_id: String::new(),
     };
     quota.governance.rotate_caller_key(request).await.map_err(|status| client::said(&status))?;
     output::line(&key);
     let until = shown(old_expires);
-    let text = format!("key {new}, in place of {old}, which is accepted until {until}: shown this once");
-    output::note(&output::wrapped(&text, 0));
+    output::note(&format!("key {new}, in place of {old}, which is accepted until {until}: shown this once"));
     Ok(())
 }
 
@@ -133,9 +149,10 @@ fn with_second(stem: &str, now: Timestamp) -> anyhow::Result<CallerKeyId> {
 
 async fn list(quota: &mut Quota, now: Timestamp) -> anyhow::Result<()> {
     let listed = quota.governance.list_caller_keys(ListCallerKeysRequest {}).await;
-    let keys = listed.map_err(|status| client::said(&status))?.into_inner().keys;
-    let keys = keys.iter().map(codec::caller_key_from_wire).collect::<Result<Vec<_>, _>>()?;
+    let listed = listed.map_err(|status| client::said(&status))?.into_inner();
+    let keys = listed.keys.iter().map(codec::caller_key_from_wire).collect::<Result<Vec<_>, _>>()?;
     output::line(&table(&keys, now));
+    output::etag(&listed.etag);
     Ok(())
 }
 
@@ -162,8 +179,9 @@ pub(crate) fn expiry(expires: Option<Timestamp>, now: Timestamp) -> String {
     }
 }
 
-async fn revoke(quota: &mut Quota, name: CallerKeyId, reason: String) -> anyhow::Result<()> {
-    let request = RevokeCallerKeyRequest { author: author(), reason, id: name.to_string() };
+async fn revoke(quota: &mut Quota, name: CallerKeyId, reason: String, seen: cli::Seen) -> anyhow::Result<()> {
+    let (author, id, etag) = (author(), name.to_string(), seen.etag());
+    let request = RevokeCallerKeyRequest { author, reason, id, etag, ..RevokeCallerKeyRequest::default() };
     let reply = quota.governance.revoke_caller_key(request).await.map_err(|status| client::said(&status))?;
     let done = if reply.into_inner().revoked { "is revoked" } else { "had been revoked before" };
     output::line(&format!("{name} {done}"));

@@ -102,7 +102,7 @@ async fn run(command: Command, config: config::Config, own_prefix: &[&str]) -> a
         Command::Plan { dir, detailed_exitcode } => {
             return policy::plan(&config, &dir, detailed_exitcode).await;
         }
-        Command::Apply { dir, reason } => policy::run_apply(&config, &dir, reason).await?,
+        Command::Apply { dir, reason, seen } => policy::run_apply(&config, &dir, reason, seen).await?,
         Command::Export { dir } => policy::export(&config, dir.as_deref()).await?,
         Command::Bursts(command) => bursts::run(&config, command).await?,
         Command::Debt(command) => debt::run(&config, command).await?,
@@ -112,7 +112,7 @@ async fn run(command: Command, config: config::Config, own_prefix: &[&str]) -> a
         Command::WhoAmI => access::who_am_i(&config).await?,
         Command::Headroom { service, pool, tokens } => headroom::run(&config, service, pool, tokens).await?,
         Command::Report(options) => report::run(&config, options).await?,
-        Command::Events { request, last } => events::run(&config, request.as_deref(), last).await?,
+        Command::Events(asked) => events::run(&config, asked).await?,
         Command::Verify { wait } => return verify::run(&config, wait, own_prefix).await,
         Command::Init { .. } => unreachable!("dispatched before"),
     }

@@ -28,6 +28,11 @@ pub(crate) fn note(text: &str) {
     eprintln!("{text}");
 }
 
+/// Says by which etag what was shown is known, for a command that is to hold for no other.
+pub(crate) fn etag(etag: &str) {
+    note(&format!("etag: {etag}"));
+}
+
 /// Prints why a command failed, with every cause, to stderr.
 #[expect(clippy::print_stderr, reason = "this is the CLI's output module")]
 pub(crate) fn failure(problem: &anyhow::Error) {

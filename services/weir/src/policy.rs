@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use tonic::Status;
+use tonic::{Code, Status};
 use tonic_types::StatusExt;
 use weir_domain::policy::Policy;
 use weir_proto::codec;
@@ -12,7 +12,7 @@ use weir_proto::governance::v1::{ApplyPolicyRequest, ExportPolicyRequest};
 use crate::client::{self, Quota};
 use crate::config::Config;
 use crate::policy_files::{self, Finding, PolicyError, PolicyFiles};
-use crate::{author, checkout, output};
+use crate::{author, checkout, cli::Seen, output};
 
 /// The exit code of `weir plan --detailed-exitcode` if there are changes, as other tools have it.
 const CHANGES: u8 = 2;
@@ -23,6 +23,15 @@ pub(crate) struct Diff {
     pub(crate) changes: Vec<String>,
     /// What is not wrong and may still surprise.
     warnings: Vec<Finding>,
+    /// What was seen: if it is given to `weir apply`, nothing else is changed than what was shown.
+    etag: String,
+}
+
+impl Diff {
+    /// What makes exactly this so.
+    fn command(&self, dir: &Path) -> String {
+        format!("weir apply -f {} --etag {}", dir.display(), self.etag)
+    }
 }
 
 /// Says what a folder would change.
@@ -33,19 +42,33 @@ pub(crate) async fn plan(config: &Config, dir: &Path, detailed: bool) -> anyhow:
     warn(&diff);
     match diff.changes.len() {
         0 => output::line("no change: the policy is so already"),
-        1 => output::line(&format!("\n1 change; `weir apply -f {}` makes it", dir.display())),
-        count => output::line(&format!("\n{count} changes; `weir apply -f {}` makes them", dir.display())),
+        1 => output::line(&format!("\n1 change; `{}` makes it, if nothing is decided before", diff.command(dir))),
+        count => output::line(&format!(
+            "\n{count} changes; `{}` makes them, if nothing is decided before",
+            diff.command(dir)
+        )),
     }
     let code = if detailed && !diff.changes.is_empty() { CHANGES } else { 0 };
     Ok(ExitCode::from(code))
 }
 
 /// Makes a folder so.
-pub(crate) async fn run_apply(config: &Config, dir: &Path, reason: String) -> anyhow::Result<()> {
+pub(crate) async fn run_apply(
+    config: &Config,
+    dir: &Path,
+    reason: String,
+    seen: Seen,
+) -> anyhow::Result<()> {
     let (files, mut quota) = open(config, dir).await?;
     let commit = checkout::commit(dir);
     let from = commit.as_ref().map_or_else(String::new, |commit| format!(", from commit {commit}"));
-    let diff = apply(&mut quota, &files, reason, commit).await?;
+    let request = ApplyPolicyRequest {
+        reason,
+        commit: commit.unwrap_or_default(),
+        etag: seen.etag(),
+        ..request()
+    };
+    let diff = ask(&mut quota, &files, request).await?;
     show(&diff);
     if !diff.changes.is_empty() {
         warn(&diff);
@@ -83,7 +106,7 @@ pub(crate) async fn current(quota: &mut Quota) -> anyhow::Result<Policy> {
 }
 
 /// Reads a folder and finds the quota service. Where that cannot be asked, what the files alone show is told first.
-async fn open(config: &Config, dir: &Path) -> anyhow::Result<(PolicyFiles, Quota)> {
+pub(crate) async fn open(config: &Config, dir: &Path) -> anyhow::Result<(PolicyFiles, Quota)> {
     let files = policy_files::read_dir(dir)?;
     for (place, message) in config.unknown_upstreams(&files.policy) {
         output::note(&format!("warning: {}", files.finding(&place, &message)));
@@ -121,11 +144,11 @@ async fn ask(quota: &mut Quota, files: &PolicyFiles, request: ApplyPolicyRequest
     let reply = quota.governance.apply_policy(request).await;
     let reply = reply.map_err(|status| refused(files, &status))?.into_inner();
     let warnings = reply.warnings.iter().map(|warning| located(files, warning)).collect();
-    Ok(Diff { changes: reply.changes, warnings })
+    Ok(Diff { changes: reply.changes, warnings, etag: reply.etag })
 }
 
 /// What the quota service finds wrong, with file and line where it is about something that the files state.
-fn refused(files: &PolicyFiles, status: &Status) -> anyhow::Error {
+pub(crate) fn refused(files: &PolicyFiles, status: &Status) -> anyhow::Error {
     let violations =
         status.get_details_bad_request().map(|details| details.field_violations).unwrap_or_default();
     let found = violations.iter().map(|found| files.finding(&found.field, &found.description));
@@ -133,6 +156,8 @@ fn refused(files: &PolicyFiles, status: &Status) -> anyhow::Error {
     found.sort_by(|a, b| a.spot.cmp(&b.spot));
     if found.iter().any(|finding| finding.spot.is_some()) {
         PolicyError::Findings(found).into()
+    } else if status.code() == Code::Aborted {
+        client::said(status).context("something else was decided since `weir plan`; plan again, and look at it")
     } else {
         client::said(status)
     }
@@ -161,7 +186,6 @@ pub(crate) fn warn(diff: &Diff) {
 
 #[cfg(test)]
 mod tests {
-    use tonic::Code;
     use tonic_types::{ErrorDetails, FieldViolation};
 
     use super::*;

@@ -8,6 +8,21 @@ use weir_domain::ids::{
 
 use crate::instant::{Span, When};
 
+/// What every command takes that changes something.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Seen {
+    /// The etag that `weir plan` or a list has printed: refuse if anything was decided since
+    #[arg(long, value_name = "ETAG")]
+    etag: Option<String>,
+}
+
+impl Seen {
+    /// The etag; empty if none was given.
+    pub(crate) fn etag(self) -> String {
+        self.etag.unwrap_or_default()
+    }
+}
+
 /// `weir burst`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Bursts {
@@ -25,6 +40,8 @@ pub(crate) enum Bursts {
         /// Why, for the journal
         #[arg(long, default_value = "weir burst approve")]
         reason: String,
+        #[command(flatten)]
+        seen: Seen,
     },
     /// Say no to a request
     Deny {
@@ -33,6 +50,8 @@ pub(crate) enum Bursts {
         /// Why, for whoever asked
         #[arg(long)]
         reason: String,
+        #[command(flatten)]
+        seen: Seen,
     },
     /// End one now, or take a request back
     Revoke {
@@ -41,6 +60,8 @@ pub(crate) enum Bursts {
         /// Why, for whoever asked
         #[arg(long)]
         reason: String,
+        #[command(flatten)]
+        seen: Seen,
     },
     /// Let one end later
     Extend {
@@ -52,6 +73,8 @@ pub(crate) enum Bursts {
         /// Why, for the journal
         #[arg(long, default_value = "weir burst extend")]
         reason: String,
+        #[command(flatten)]
+        seen: Seen,
     },
     /// List what waits for a decision, is coming or counts, the next first
     List {
@@ -90,6 +113,8 @@ pub(crate) struct BurstRequest {
     /// What it is called from now on [default: the service, the category and the day of its start]
     #[arg(long)]
     pub(crate) name: Option<BurstId>,
+    #[command(flatten)]
+    pub(crate) seen: Seen,
 }
 
 fn category(text: &str) -> Result<Category, String> {
@@ -140,6 +165,8 @@ pub(crate) enum Exceptions {
         /// When it ends, by itself: 2026-12-01T18:00:00+01:00, 2026-12-01, or +30d from now
         #[arg(long, value_name = "INSTANT")]
         end: When,
+        #[command(flatten)]
+        seen: Seen,
     },
     /// End one now
     End {
@@ -148,6 +175,8 @@ pub(crate) enum Exceptions {
         /// Why, for the journal
         #[arg(long, default_value = "weir exceptions end")]
         reason: String,
+        #[command(flatten)]
+        seen: Seen,
     },
 }
 
@@ -165,12 +194,17 @@ pub(crate) enum Keys {
         /// How long the old key is still accepted, such as 90m, 24h or 7d
         #[arg(long, value_name = "SPAN", default_value = "24h")]
         overlap: Span,
+        /// When the new key expires: 2027-01-31T00:00:00Z, 2027-01-31, or +90d from now [default: after as long as the old one was to live]
+        #[arg(long, value_name = "INSTANT")]
+        expires: Option<When>,
         /// The new key's public name [default: the old one's, with the second]
         #[arg(long, value_name = "NAME")]
         new_name: Option<CallerKeyId>,
         /// Why, for the journal
         #[arg(long, default_value = "weir keys rotate")]
         reason: String,
+        #[command(flatten)]
+        seen: Seen,
     },
     /// List the keys that have not been revoked
     List,
@@ -181,6 +215,8 @@ pub(crate) enum Keys {
         /// Why, for the journal
         #[arg(long, default_value = "weir keys revoke")]
         reason: String,
+        #[command(flatten)]
+        seen: Seen,
     },
 }
 
@@ -204,6 +240,8 @@ pub(crate) struct KeyRequest {
     /// Why, for the journal
     #[arg(long, default_value = "weir keys create")]
     pub(crate) reason: String,
+    #[command(flatten)]
+    pub(crate) seen: Seen,
 }
 
 /// `weir access`.
@@ -227,6 +265,8 @@ pub(crate) enum Access {
         /// Why, for the journal
         #[arg(long, default_value = "weir access create")]
         reason: String,
+        #[command(flatten)]
+        seen: Seen,
     },
     /// List the keys that have not been revoked
     List,
@@ -237,6 +277,8 @@ pub(crate) enum Access {
         /// Why, for the journal
         #[arg(long, default_value = "weir access revoke")]
         reason: String,
+        #[command(flatten)]
+        seen: Seen,
     },
 }
 
@@ -297,7 +339,9 @@ mod tests {
             "weir burst list --all --service chat",
             "weir exceptions grant e --service chat --owner Bo --reason r --end 2099-12-01",
             "weir keys create chat --human Ada --models gpt-4o,gpt-4o-mini --expires +90d",
-            "weir keys rotate chat-1 --overlap 24h",
+            "weir keys rotate chat-1 --overlap 24h --expires +90d --etag 7",
+            "weir apply -f policy --etag 7",
+            "weir events --topic quota --since -7d --author Ada --json",
             "weir access create ada --role lead --team care",
             "weir headroom chat --tokens 5000",
             "weir whoami",
