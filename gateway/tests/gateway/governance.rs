@@ -50,6 +50,7 @@ only_the_directory! {
     deny_burst(DecideBurstRequest) -> BurstResponse
     revoke_burst(DecideBurstRequest) -> BurstResponse
     extend_burst(ExtendBurstRequest) -> BurstResponse
+    forgive_debt(ForgiveDebtRequest) -> ForgiveDebtResponse
     list_bursts(ListBurstsRequest) -> ListBurstsResponse
     grant_exception(GrantExceptionRequest) -> GrantExceptionResponse
     end_exception(EndExceptionRequest) -> EndExceptionResponse
