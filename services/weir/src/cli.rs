@@ -2,6 +2,7 @@
 
 mod events;
 mod governance;
+mod simulate;
 
 use std::path::PathBuf;
 
@@ -10,6 +11,7 @@ use weir_domain::ids::{PoolId, ServiceId};
 
 pub(crate) use events::{Events, TopicName};
 pub(crate) use governance::{Access, BurstRequest, Bursts, Debt, Exceptions, KeyRequest, Keys, RoleName, Seen};
+pub(crate) use simulate::{Simulate, SimulateFormat};
 
 /// Meters and shares LLM capacity among many teams: gateway, quota, showback.
 #[derive(Debug, Parser)]
@@ -73,6 +75,11 @@ pub(crate) enum Command {
         #[arg(long)]
         detailed_exitcode: bool,
     },
+    /// Try a policy folder on the past: whom it would have refused, and who would have borrowed
+    ///
+    /// Plays the requests of the journal under the policy as it stands and under the folder's, and shows both side by
+    /// side. What is refused by `weir plan` is refused here, too. Changes nothing.
+    Simulate(Simulate),
     /// Make a policy folder so
     ///
     /// All of it or, if it would break a promise, nothing. Changes only what differs and says what; the same folder

@@ -28,6 +28,7 @@ mod roles;
 mod secret_text;
 #[cfg(test)]
 mod served;
+mod simulate;
 mod stages;
 mod token;
 mod topic_reader;
@@ -102,6 +103,7 @@ async fn run(command: Command, config: config::Config, own_prefix: &[&str]) -> a
         Command::Plan { dir, detailed_exitcode } => {
             return policy::plan(&config, &dir, detailed_exitcode).await;
         }
+        Command::Simulate(options) => return simulate::run(&config, options).await,
         Command::Apply { dir, reason, seen } => policy::run_apply(&config, &dir, reason, seen).await?,
         Command::Export { dir } => policy::export(&config, dir.as_deref()).await?,
         Command::Bursts(command) => bursts::run(&config, command).await?,
