@@ -117,6 +117,8 @@ pub struct Desk {
     /// Slices in the order in which they are looked at, and in which they are due to go back.
     due_look: VecDeque<(Timestamp, Place, SliceId)>,
     due_back: VecDeque<(Timestamp, Place, SliceId)>,
+    /// The last instant for which somebody was told that there will be enough.
+    told: Timestamp,
     /// Slices that nodes hold, in the order in which they lapse.
     at_nodes: VecDeque<(Timestamp, SliceId)>,
     /// When sealed slices are gone through next.
@@ -140,6 +142,7 @@ impl Desk {
             holds: Holds::default(),
             due_look: VecDeque::new(),
             due_back: VecDeque::new(),
+            told: Timestamp::EPOCH,
             at_nodes: VecDeque::new(),
             sweep_at: now.plus(SWEEP_INTERVAL),
             events: Vec::new(),
@@ -351,14 +354,18 @@ impl Desk {
         }
     }
 
-    /// A hand for every account, with the limits that count now.
+    /// A hand for every account, with the limits that count now. What was drawn by who may draw less now goes back.
     fn match_hands(&mut self) {
         let (now, fresh) = (self.ledger.at(), self.fresh_requests);
-        for (place, account) in self.ledger.accounts().enumerate() {
-            if place == self.hands.len() {
-                self.hands.push(Hand::new());
+        self.hands.resize_with(self.ledger.accounts().len(), Hand::new);
+        for (hand, account) in self.hands.iter_mut().zip(self.ledger.accounts()) {
+            hand.entitle(account.terms(), now, fresh);
+        }
+        for place in self.ledger.levels().places() {
+            if self.entitle_to_what_is_now(place) {
+                self.take_up_next(place);
+                self.seal_current(place);
             }
-            self.hands[place].entitle(account.terms(), now, fresh);
         }
     }
 }

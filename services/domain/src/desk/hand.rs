@@ -16,6 +16,7 @@ pub(super) struct Hand {
     demand: Demand,
     /// What of the terms every request is held against; none without an allocation.
     limits: Option<Limits>,
+    entitled: Entitled,
     /// How many holds are under way, as far as this desk knows: after a crash it begins with none, and counts those from
     /// before only as nodes declare them ([`crate::desk::Desk::redeclare`]). So for as long as that takes, a limit on
     /// requests under way lets through as many as there were; what they hold is counted all the same.
@@ -47,6 +48,13 @@ impl Limits {
     }
 }
 
+/// How much an account may draw, as a rate, and until when that is so: up to a burst's edge, for instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Entitled {
+    pub(super) rate: TokensPerMinute,
+    pub(super) until: Option<Timestamp>,
+}
+
 /// A bucket in which a token is a request.
 #[derive(Debug, Clone)]
 struct Requests {
@@ -74,6 +82,7 @@ impl Hand {
             current: None,
             demand: Demand::default(),
             limits: None,
+            entitled: Entitled::default(),
             in_flight: 0,
             requests: None,
             next: None,
@@ -90,6 +99,17 @@ impl Hand {
 
     pub(super) const fn limits(&self) -> Option<Limits> {
         self.limits
+    }
+
+    /// Whether what was drawn is no longer what may be drawn.
+    pub(super) fn is_past_an_edge(&self, now: Timestamp) -> bool {
+        self.entitled.until.is_some_and(|edge| edge <= now)
+    }
+
+    /// Takes what the account may draw now. Whether that is less than before.
+    pub(super) fn entitle_to(&mut self, entitled: Entitled) -> bool {
+        let before = std::mem::replace(&mut self.entitled, entitled);
+        entitled.rate < before.rate
     }
 
     fn limit(&mut self, limit: Option<RequestsPerMinute>, now: Timestamp, full: bool) {

@@ -5,6 +5,7 @@ use crate::desk::hand::Limits;
 use crate::desk::holds::{HOLDS_MAX, HOLDS_PER_ALLOCATION_MAX};
 use crate::desk::in_hand::InHand;
 use crate::desk::reservations::{self, Known};
+use crate::desk::slices::told;
 use crate::desk::{Admitted, Answer, Decision, Desk, Reserve};
 use crate::ids::ServiceId;
 use crate::ledger::levels::Place;
@@ -44,6 +45,7 @@ impl Desk {
             let refusal = self.with_retry(place, ask, refusal.clone());
             return self.answer(Err(refusal));
         }
+        self.keep_to_the_edge(place);
         let covered = self.in_hand_covers(place, ask.need);
         match if covered { Ok(None) } else { self.draw_for(place, ask) } {
             Ok(unenforced) => self.hand_out(place, ask, bound.map(|refusal| refusal.limit()), unenforced),
@@ -74,7 +76,9 @@ impl Desk {
             self.take_up_next(place);
             self.seal_current(place);
         }
-        self.when_tokens_are_there(&ask.service, ask.need, refusal)
+        let refusal = self.when_tokens_are_there(&ask.service, ask.need, refusal);
+        self.told = self.told.max(told(&refusal));
+        refusal
     }
 
     /// A time that every limit agrees with: where one more request could be made, the tokens must be there too.

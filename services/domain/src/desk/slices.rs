@@ -1,11 +1,13 @@
 //! Slices at the desk: drawn, taken up, filled again, sealed; and those that nodes hold.
 
 use crate::amount::Tokens;
+use crate::desk::hand::Entitled;
 use crate::desk::in_hand::InHand;
 use crate::desk::{Answer, Desk, LOOKED_AT_AFTER, NODE_SLICE_LIFETIME, Reserve, SLICE_LIFETIME};
 use crate::ids::{NodeId, ServiceId, SliceId};
 use crate::ledger::levels::Place;
 use crate::ledger::{Draw, DrawDecided, Drawn, HOLDS_PER_SLICE, Quantity, Refusal, Seal, Slice, SliceState};
+use crate::time::Timestamp;
 
 impl Desk {
     /// Draws a slice for a node, which hands it out on its own and returns what is left within [`NODE_SLICE_LIFETIME`].
@@ -68,7 +70,8 @@ impl Desk {
         self.seal_current(place);
         let ahead = self.hands[place.index()].demand(self.ledger.at());
         let draw = Draw { service: ask.service.clone(), holder: None, need: ask.need, ahead };
-        let decided = self.ledger.draw(&draw)?;
+        let decided =
+            self.ledger.draw(&draw).inspect_err(|refusal| self.told = self.told.max(told(refusal)))?;
         let Some(limit) = decided.shadowed.as_ref().map(Refusal::limit) else {
             self.hands[place.index()].current = Some(self.take_in_hand(place, decided));
             return Ok(None);
@@ -103,6 +106,24 @@ impl Desk {
         if decided.shadowed.is_none() && decided.drawn.tokens > Tokens::ZERO {
             self.hands[place.index()].next = Some(self.take_in_hand(place, decided));
         }
+    }
+
+    /// At a burst's edge, and at any other, what was drawn before it goes back: it counts within its window only.
+    pub(super) fn keep_to_the_edge(&mut self, place: Place) {
+        if self.hands[place.index()].is_past_an_edge(self.ledger.at()) {
+            self.entitle_to_what_is_now(place);
+            self.take_up_next(place);
+            self.seal_current(place);
+        }
+    }
+
+    /// The account may draw what its plans say now. Whether that is less than before.
+    pub(super) fn entitle_to_what_is_now(&mut self, place: Place) -> bool {
+        let now = self.ledger.at();
+        let plans = [self.ledger.levels().plan(place), self.ledger.account_at(place).borrow_plan()];
+        let rate = plans.iter().map(|plan| plan.at(now).rate).sum();
+        let until = plans.iter().filter_map(|plan| plan.edge_after(now)).min();
+        self.hands[place.index()].entitle_to(Entitled { rate, until })
     }
 
     fn take_in_hand(&mut self, place: Place, decided: DrawDecided) -> InHand {
@@ -169,4 +190,10 @@ impl Desk {
             self.happen(movement);
         }
     }
+}
+
+/// When a refusal says that others leave enough; before all time if it says no such thing.
+pub(super) fn told(refusal: &Refusal) -> Timestamp {
+    let of_tokens = matches!(refusal, Refusal::CapacityUsed(_) | Refusal::RequestsUsed { .. });
+    refusal.retry().filter(|_| of_tokens).map_or(Timestamp::EPOCH, |retry| retry.at)
 }

@@ -31,6 +31,8 @@ impl Desk {
                 .filter(|current| current.slice == slice)
                 .map(|current| current.used.plus(IDLE_AFTER))
             {
+                // Whoever waits for what others leave was told a time that such a draw would make untrue.
+                Some(idle) if now < idle && now < self.told => {}
                 Some(idle) if now < idle => self.draw_next(place),
                 Some(_) => self.put_away(place),
                 None => {}

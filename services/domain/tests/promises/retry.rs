@@ -17,7 +17,7 @@ fn passes(now: &Desk, ask: &Reserve, at: Timestamp, ticks: u32) -> Result<(), Re
     let mut desk = now.clone();
     let from = desk.ledger().at();
     for tick in 1..=ticks {
-        let next = from.plus(Duration::from_millis(300) * tick);
+        let next = from.plus(Duration::from_millis(100) * tick);
         if next < at {
             desk.advance(next);
             desk.tick();
@@ -48,7 +48,7 @@ pub(crate) fn check(desk: &Desk, ask: &Reserve, refusal: &Refusal) -> Result<(),
         if retry.at <= now || retry.after != retry.at.since(now) {
             return Err(format!("{refusal:?} at {now} tells a time that is over"));
         }
-        for ticks in [0, 5] {
+        for ticks in [0, 15] {
             if let Err(again) = passes(desk, ask, retry.at, ticks) {
                 return Err(format!(
                     "told {:?} at {now} by {refusal:?}, and then {again:?} ({ticks})",

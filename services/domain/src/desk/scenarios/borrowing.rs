@@ -1,6 +1,7 @@
 //! Stories of borrowing: from spare only, never at the cost of a guarantee.
 
 use super::story::{Story, may_borrow, service, terms, tpm};
+use crate::amount::Tokens;
 use crate::ledger::{Bound, Refusal};
 use crate::policy::Terms;
 
@@ -36,7 +37,7 @@ fn borrowing_ends_at_the_ceiling() {
 fn nobody_borrows_what_is_guaranteed_to_others() {
     let mut story = Story::given_pool(6_000)
         .and("chat", may_borrow(0, 60_000))
-        .and("other", Terms { request_max: crate::amount::Tokens::new(4_000), ..terms(6_000) });
+        .and("other", Terms { request_max: Tokens::new(4_000), ..terms(6_000) });
     let mut taken = 0;
     while story.reserve("chat", 100).is_ok() {
         taken += 100;
@@ -55,4 +56,24 @@ fn the_same_request_passes_when_it_was_told_to_come_again() {
     let after = refusal.retry().unwrap().after;
     story.wait_ms(u64::try_from(after.as_millis()).unwrap() + 1);
     assert!(story.reserve("chat", 700).is_ok(), "{refusal}");
+}
+
+#[test]
+fn whoever_was_told_when_others_leave_enough_passes_then_though_others_go_on() {
+    let mut story = Story::given_pool(60_000)
+        .and("owner", Terms { request_max: Tokens::new(5_000), ..terms(30_000) })
+        .and("guest", may_borrow(0, 600_000));
+    for round in 0..60 {
+        for _ in 0..1 + round % 5 {
+            story.reserve("owner", 20).unwrap();
+        }
+        while story.reserve("guest", 1_000).is_ok() {}
+        while story.reserve("guest", 10).is_ok() {}
+        let refusal = story.reserve("guest", 150).unwrap_err();
+        let told_ms = refusal.retry().unwrap().after.as_nanos().div_ceil(1_000_000);
+        for _ in 0..told_ms {
+            story.wait_ms(1);
+        }
+        assert!(story.reserve("guest", 150).is_ok(), "in round {round}: {refusal}");
+    }
 }

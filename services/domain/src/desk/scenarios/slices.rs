@@ -1,7 +1,8 @@
 //! Stories of slices: few draws for many requests, and what a crash leaves.
 
-use super::story::{Story, terms};
+use super::story::{Story, service, terms};
 use crate::amount::Tokens;
+use crate::burst::Approval;
 use crate::ids::HoldId;
 use crate::policy::Terms;
 
@@ -43,7 +44,7 @@ fn what_is_idle_goes_back_within_a_second() {
     for _ in 0..20 {
         story.wait_ms(100);
     }
-    let outstanding = story.desk.ledger().account(&super::story::service("chat")).unwrap().outstanding();
+    let outstanding = story.desk.ledger().account(&service("chat")).unwrap().outstanding();
     assert_eq!(outstanding.tokens.get(), 0);
     assert_eq!(story.desk.ledger().slices().count(), 0);
     story.then_replays();
@@ -113,4 +114,42 @@ fn a_settle_of_a_slice_that_is_over_is_a_repetition_however_late() {
     story.wait_ms(400 * 24 * 3_600 * 1_000);
     assert!(!story.settle(hold, 100));
     assert_eq!(story.settled("chat"), 100);
+}
+
+/// A service with 6,000 tokens a minute, and a burst to 246,000 a minute that began five seconds ago and goes on for 1.1 s.
+fn in_a_burst() -> Story {
+    let terms = Terms { request_max: Tokens::new(2_000), ..terms(6_000) };
+    let mut story = Story::given_pool(600_000).and("chat", terms);
+    story.burst("launch", 240_000, (0, 6_100), Approval::Guaranteed);
+    story.wait_ms(5_000);
+    story
+}
+
+#[test]
+fn what_a_burst_let_draw_is_not_handed_out_once_it_is_over() {
+    let mut story = in_a_burst();
+    for _ in 0..5 {
+        story.reserve("chat", 2_000).unwrap();
+        story.wait_ms(200);
+    }
+    let in_hand = story.desk.in_hand(&service("chat")).get();
+    assert!(in_hand > 0, "nothing was drawn ahead");
+    story.wait_ms(100);
+    let mut more = 0;
+    while story.reserve("chat", 10).is_ok() {
+        more += 10;
+    }
+    assert!(more <= 2_000, "{more} tokens at once, where the guarantee without the burst is 2,000 deep");
+    story.then_replays();
+}
+
+#[test]
+fn what_a_burst_let_draw_goes_back_when_it_is_revoked() {
+    let mut story = in_a_burst();
+    story.reserve("chat", 2_000).unwrap();
+    story.reserve("chat", 2_000).unwrap();
+    assert!(story.desk.in_hand(&service("chat")) > Tokens::ZERO);
+    story.revoke("launch");
+    assert_eq!(story.desk.in_hand(&service("chat")), Tokens::ZERO);
+    story.then_replays();
 }

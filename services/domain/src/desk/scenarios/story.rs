@@ -98,6 +98,10 @@ impl Story {
         self.change(Change::GrantBurst(GrantedBurst { burst, approval, approver: "grace".into() }));
     }
 
+    pub(super) fn revoke(&mut self, id: &str) {
+        self.change(Change::RevokeBurst { burst: id.parse().unwrap() });
+    }
+
     /// So many milliseconds pass, and the desk looks after its slices.
     pub(super) fn wait_ms(&mut self, ms: u64) {
         self.now = self.now.plus(std::time::Duration::from_millis(ms));
