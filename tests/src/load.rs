@@ -31,6 +31,7 @@
 pub mod bench;
 pub mod closed;
 pub mod cpu;
+pub mod desk;
 pub mod json;
 pub mod latency;
 pub mod machine;
