@@ -85,3 +85,16 @@ amount!(
     /// A sum of money in nano-units (10⁻⁹) of some currency: 1.50 is 1 500 000 000. Holds 18 thousand million units.
     Money
 );
+
+/// Money as people read it: `12.50`, to the nano-unit where there is one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Decimal(pub Money);
+
+impl fmt::Display for Decimal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const NANO: u64 = 1_000_000_000;
+        let (whole, fraction) = (self.0.get() / NANO, format!("{:09}", self.0.get() % NANO));
+        let fraction = fraction.trim_end_matches('0');
+        write!(f, "{whole}.{fraction:0<2}")
+    }
+}

@@ -10,7 +10,7 @@ mod told;
 pub use state::BudgetState;
 pub use told::Told;
 
-use crate::amount::{Money, Tokens};
+use crate::amount::{Decimal, Money, Tokens};
 use crate::calendar::{Period, Zone};
 use crate::ids::BudgetId;
 use crate::price::Currency;
@@ -51,6 +51,14 @@ impl BudgetLimit {
         match self {
             Self::Tokens(tokens) => tokens.get(),
             Self::Money(money, _) => money.get(),
+        }
+    }
+
+    /// An amount in its unit as people read it: `1200 tokens`, `12.50 USD`.
+    pub fn shown(self, amount: u64) -> String {
+        match self {
+            Self::Tokens(_) => format!("{amount} tokens"),
+            Self::Money(_, currency) => format!("{} {}", Decimal(Money::new(amount)), currency.as_str()),
         }
     }
 }

@@ -11,6 +11,7 @@
 mod account;
 mod asked;
 mod change;
+mod change_refused;
 mod command;
 mod debt;
 mod draw;
@@ -32,12 +33,13 @@ mod weigh;
 
 pub use account::{Account, Totals};
 pub use change::decide_change;
+pub use change_refused::ChangeRefused;
 pub use command::{Change, Draw, Quantity, Seal, Settle};
 pub use draw::DrawDecided;
 pub use event::{Drawn, Event, Governed, Moved, Movement, TermsChanged};
 pub use fit::{Shortage, shortage};
 pub use image::{AccountImage, LedgerImage, SliceImage};
-pub use refusal::{Bound, CapacityUsed, ChangeRefused, Decimal, Refusal, Retry};
+pub use refusal::{Bound, CapacityUsed, Refusal, Retry};
 pub use slice::{HOLDS_PER_SLICE, Slice, SliceState};
 pub use state::{Known, LAPSED_MAX, Ledger};
 pub use strangers::{STRANGERS, STRANGERS_MAX};

@@ -2,9 +2,8 @@
 //!
 //! Shows what the quota service says. Why something is refused is always its own sentence.
 
-use weir_domain::amount::Money;
+use weir_domain::amount::{Decimal, Money};
 use weir_domain::ids::{PoolId, ServiceId};
-use weir_domain::ledger::Decimal;
 use weir_domain::time::Timestamp;
 use weir_proto::codec;
 use weir_proto::quota::v1::{ActiveBurst, BudgetStanding, GetHeadroomRequest, Headroom, Prospect};
@@ -67,6 +66,11 @@ fn text(service: &ServiceId, headroom: &Headroom, now: Timestamp) -> String {
         let at = codec::timestamp_from_wire(next.at.as_ref(), "at");
         let at = at.map_or_else(|_| "soon".to_owned(), |at| shown_from(at, now));
         sheet.line("next change", &format!("{}, {at}", next.what));
+    }
+    for change in &headroom.coming {
+        let at = codec::timestamp_from_wire(change.at.as_ref(), "at");
+        let at = at.map_or_else(|_| "soon".to_owned(), |at| shown_from(at, now));
+        sheet.line("coming", &format!("{at}: {}", change.what));
     }
     if let Some(prospect) = &headroom.prospect {
         sheet.sentence(&prospect_text(prospect));
@@ -252,6 +256,7 @@ mod tests {
                 best_effort: false,
             }],
             next_change: Some(NextChange { at: at(60), what: "burst launch ends".to_owned() }),
+            coming: vec![NextChange { at: at(3_600), what: "burst fair begins: 10 more".to_owned() }],
             prospect: Some(Prospect {
                 tokens: 5_000,
                 refused: Some(Refused { message: "it passes in 2.000 s".to_owned(), ..Refused::default() }),

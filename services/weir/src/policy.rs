@@ -42,7 +42,10 @@ pub(crate) async fn plan(config: &Config, dir: &Path, detailed: bool) -> anyhow:
     warn(&diff);
     match diff.changes.len() {
         0 => output::line("no change: the policy is so already"),
-        1 => output::line(&format!("\n1 change; `{}` makes it, if nothing is decided before", diff.command(dir))),
+        1 => output::line(&format!(
+            "\n1 change; `{}` makes it, if nothing is decided before",
+            diff.command(dir)
+        )),
         count => output::line(&format!(
             "\n{count} changes; `{}` makes them, if nothing is decided before",
             diff.command(dir)
@@ -53,21 +56,12 @@ pub(crate) async fn plan(config: &Config, dir: &Path, detailed: bool) -> anyhow:
 }
 
 /// Makes a folder so.
-pub(crate) async fn run_apply(
-    config: &Config,
-    dir: &Path,
-    reason: String,
-    seen: Seen,
-) -> anyhow::Result<()> {
+pub(crate) async fn run_apply(config: &Config, dir: &Path, reason: String, seen: Seen) -> anyhow::Result<()> {
     let (files, mut quota) = open(config, dir).await?;
     let commit = checkout::commit(dir);
     let from = commit.as_ref().map_or_else(String::new, |commit| format!(", from commit {commit}"));
-    let request = ApplyPolicyRequest {
-        reason,
-        commit: commit.unwrap_or_default(),
-        etag: seen.etag(),
-        ..request()
-    };
+    let request =
+        ApplyPolicyRequest { reason, commit: commit.unwrap_or_default(), etag: seen.etag(), ..request() };
     let diff = ask(&mut quota, &files, request).await?;
     show(&diff);
     if !diff.changes.is_empty() {
@@ -157,7 +151,8 @@ pub(crate) fn refused(files: &PolicyFiles, status: &Status) -> anyhow::Error {
     if found.iter().any(|finding| finding.spot.is_some()) {
         PolicyError::Findings(found).into()
     } else if status.code() == Code::Aborted {
-        client::said(status).context("something else was decided since `weir plan`; plan again, and look at it")
+        client::said(status)
+            .context("something else was decided since `weir plan`; plan again, and look at it")
     } else {
         client::said(status)
     }

@@ -1,9 +1,9 @@
 //! Decisions about caller keys, access keys and exceptions, and commands that were made, from their messages. They are written in [`super::org`].
 
+use super::super::values::hash_from_wire;
 use super::super::{
     DecodeError, access_key_from_wire, caller_key_from_wire, exception_from_wire, timestamp_from_wire,
 };
-use super::super::values::hash_from_wire;
 use super::{decided, decode, kinds, parsed, present};
 use crate::quota::v1 as wire;
 use crate::record::Record;

@@ -8,6 +8,7 @@ use proptest::sample::select;
 use std::time::Duration;
 use weir_domain::amount::{Money, Requests, RequestsPerMinute, Tokens, TokensPerMinute};
 use weir_domain::bucket::Level;
+use weir_domain::budget::BudgetLimit;
 use weir_domain::ids::{EventId, HoldId, ReservationId, ServiceId, SliceId};
 use weir_domain::ledger::{Bound, CapacityUsed, Drawn, Moved, Movement, Quantity, Refusal};
 use weir_domain::time::Timestamp;
@@ -163,6 +164,7 @@ fn refusals() -> Vec<Refusal> {
         Refusal::CapacityUsed(CapacityUsed { bound, asked, guaranteed, borrowable, debt, rate, retry: None })
     };
     let (budget, resets) = ("month".parse().unwrap(), Timestamp::EPOCH);
+    let limit = BudgetLimit::Tokens(Tokens::new(1));
     let reservation = ReservationId::new(1);
     vec![
         Refusal::NoAllocation,
@@ -170,7 +172,7 @@ fn refusals() -> Vec<Refusal> {
         capacity(Bound::Baseline),
         capacity(Bound::Ceiling),
         capacity(Bound::Spare { deficit: none, threshold: none }),
-        Refusal::BudgetUsed { budget, used: 1, limit: 1, resets, retry: None },
+        Refusal::BudgetUsed { budget, used: 1, limit, asked: 1, resets, retry: None },
         Refusal::RequestsUsed { limit: RequestsPerMinute::ZERO, retry: None },
         Refusal::InFlight { max: 1 },
         Refusal::HoldsFull { outstanding: 1 },

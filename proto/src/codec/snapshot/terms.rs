@@ -67,7 +67,9 @@ fn burst_record(wire: &wire::BurstImage) -> Result<BurstRecord, DecodeError> {
     let (by, reason) = (wire.by.clone(), wire.reason.clone());
     let verdict = match known(wire.verdict, VERDICT)? {
         wire::Verdict::Unspecified => return Err(DecodeError::field(VERDICT, "missing")),
-        wire::Verdict::Approved => return Ok(BurstRecord::granted(&granted_burst_from_wire(burst)?, &reason)),
+        wire::Verdict::Approved => {
+            return Ok(BurstRecord::granted(&granted_burst_from_wire(burst)?, &reason));
+        }
         wire::Verdict::Requested => Verdict::Requested,
         wire::Verdict::Denied => Verdict::Denied { by, reason },
         wire::Verdict::Revoked => {

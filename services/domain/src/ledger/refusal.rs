@@ -3,10 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::amount::{Money, RequestsPerMinute, Tokens, TokensPerMinute};
+use crate::amount::{RequestsPerMinute, Tokens, TokensPerMinute};
+use crate::budget::BudgetLimit;
 use crate::calendar::Utc;
-use crate::ids::{BudgetId, BurstId, ReservationId, ServiceId};
-use crate::ledger::Shortage;
+use crate::ids::{BudgetId, ReservationId};
 use crate::time::Timestamp;
 
 /// Why a reservation was refused, by the limit that bound.
@@ -29,8 +29,10 @@ pub enum Refusal {
         budget: BudgetId,
         /// How much of it is settled or drawn, in tokens or in nano-units of money as the budget is.
         used: u64,
-        /// How much it is, in the same unit.
-        limit: u64,
+        /// How much it is.
+        limit: BudgetLimit,
+        /// How much of it was asked for, in the same unit.
+        asked: u64,
         /// When the next period begins.
         resets: Timestamp,
         /// When the same would be admitted if nothing else arrives: at the latest, since a hold that is settled for less
@@ -174,9 +176,16 @@ impl fmt::Display for Refusal {
                 write!(f, "{asked} tokens are more than the {request_max} that one request may take")
             }
             Self::CapacityUsed(used) => used.fmt(f),
-            Self::BudgetUsed { budget, used, limit, resets, retry } => {
-                write!(f, "budget {budget} has {used} of {limit} used; it begins anew at {}", Utc(*resets))?;
-                if retry.is_none() { f.write_str(", and is less than what was asked") } else { Ok(()) }
+            Self::BudgetUsed { budget, used, limit, asked, resets, retry } => {
+                let (used, whole, anew) = (limit.shown(*used), limit.shown(limit.amount()), Utc(*resets));
+                write!(f, "budget {budget} has {used} of {whole} used; it begins anew at {anew}")?;
+                match retry {
+                    Some(_) => Ok(()),
+                    None if *asked > limit.amount() => {
+                        write!(f, ", and is less than the {} that were asked for", limit.shown(*asked))
+                    }
+                    None => passes(f, None),
+                }
             }
             Self::RequestsUsed { limit, retry } => {
                 write!(f, "the {limit} requests a minute are used")?;
@@ -229,115 +238,35 @@ fn passes(f: &mut fmt::Formatter<'_>, retry: Option<Retry>) -> fmt::Result {
     }
 }
 
-/// Why a change of a pool is refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ChangeRefused {
-    /// All guarantees together would not fit the pool.
-    #[error("{0}")]
-    DoesNotFit(Shortage),
-    /// The pool is not defined, so nobody can be entitled to anything in it.
-    #[error("the pool is not defined")]
-    NoPool,
-    /// A burst is on top of a baseline, and the service has none.
-    #[error("the service has no allocation in the pool to burst on top of")]
-    BurstWithoutAllocation,
-    /// Another burst has or had the name.
-    #[error("a burst named {burst} exists or existed; choose another name")]
-    BurstNameTaken {
-        /// The name.
-        burst: BurstId,
-    },
-    /// An allocation has as many bursts as it may.
-    #[error(
-        "service {service} has {open} bursts in the pool that are asked for, coming or active, which is the most; \
-         deny or revoke one of them, or ask again when one has ended"
-    )]
-    TooManyBursts {
-        /// Whose.
-        service: ServiceId,
-        /// How many.
-        open: usize,
-    },
-    /// A pool remembers as many bursts as it can, and none of them has ended.
-    #[error(
-        "the pool has {kept} bursts whose windows have not ended, which is the most; ask again when one has"
-    )]
-    BurstsFull {
-        /// How many.
-        kept: usize,
-    },
-    /// There is no such burst.
-    #[error("there is no burst named {burst} in the pool")]
-    NoBurst {
-        /// The name.
-        burst: BurstId,
-    },
-    /// What was asked cannot be done to a burst that has come so far.
-    #[error("burst {burst} is {phase}, so it cannot be {asked}")]
-    BurstPhase {
-        /// The name.
-        burst: BurstId,
-        /// Where it is in its life.
-        phase: &'static str,
-        /// What was asked.
-        asked: &'static str,
-    },
-    /// A burst would end before it ends already, or before now.
-    #[error("burst {burst} ends at {}; an extension must end later", Utc(*.end))]
-    NotLater {
-        /// The name.
-        burst: BurstId,
-        /// When it ends.
-        end: Timestamp,
-    },
-    /// The pool has changed since whoever asks looked at it.
-    #[error("the pool is at version {found}, not {expected}; look again and decide anew")]
-    VersionMismatch {
-        /// What was expected.
-        expected: u64,
-        /// What is.
-        found: u64,
-    },
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::amount::Money;
+    use crate::price::Currency;
 
-impl fmt::Display for Shortage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { at, rate, depth, requests, requests_unstated } = self;
-        let excesses = [(rate.get(), "tokens a minute"), (depth.get(), "tokens at once")];
-        let excesses: Vec<String> = excesses
-            .iter()
-            .filter(|(excess, _)| *excess > 0)
-            .map(|(excess, unit)| format!("by {excess} {unit}"))
-            .collect();
-        let mut parts = Vec::new();
-        if !excesses.is_empty() {
-            parts.push(format!(
-                "guarantees exceed the pool {}, worst at {}",
-                excesses.join(" and "),
-                Utc(*at)
-            ));
-        }
-        if *requests > RequestsPerMinute::ZERO {
-            parts.push(format!("requests a minute exceed the pool by {requests}"));
-        }
-        if *requests_unstated > 0 {
-            parts.push(format!(
-                "requests a minute, which the pool limits, are not stated by {requests_unstated} of its allocations"
-            ));
-        }
-        f.write_str(&parts.join("; "))
+    const DOLLAR: u64 = 1_000_000_000;
+
+    /// What is said of a budget of 50 dollars, or of 50 tokens, of which a quarter is used.
+    fn said(limit: BudgetLimit, asked: u64, retry: Option<Retry>) -> String {
+        let (budget, used) = (BudgetId::try_new("monthly").unwrap(), limit.amount() / 4);
+        Refusal::BudgetUsed { budget, used, limit, asked, resets: Timestamp::EPOCH, retry }.to_string()
     }
-}
 
-/// Money as people read it: `12.50`, to the nano-unit where there is one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Decimal(pub Money);
-
-impl fmt::Display for Decimal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const NANO: u64 = 1_000_000_000;
-        let (whole, fraction) = (self.0.get() / NANO, format!("{:09}", self.0.get() % NANO));
-        let fraction = fraction.trim_end_matches('0');
-        write!(f, "{whole}.{fraction:0<2}")
+    #[test]
+    fn a_budget_is_told_in_its_own_unit_and_why_it_never_suffices() {
+        let dollars = BudgetLimit::Money(Money::new(50 * DOLLAR), Currency::try_new("USD").unwrap());
+        let tokens = BudgetLimit::Tokens(Tokens::new(50));
+        let now = Some(Retry::at(Timestamp::EPOCH, Timestamp::EPOCH));
+        assert_eq!(
+            said(dollars, 45 * DOLLAR, now),
+            "budget monthly has 12.50 USD of 50.00 USD used; it begins anew at 1970-01-01T00:00:00Z"
+        );
+        assert_eq!(
+            said(tokens, 51, None),
+            "budget monthly has 12 tokens of 50 tokens used; it begins anew at 1970-01-01T00:00:00Z, and is less than \
+             the 51 tokens that were asked for"
+        );
+        let elsewhere = said(dollars, 45 * DOLLAR, None);
+        assert!(elsewhere.ends_with("; it never passes, because nothing refills as much"), "{elsewhere}");
     }
 }

@@ -69,7 +69,8 @@ impl Allocation<'_> {
         Err(Refusal::BudgetUsed {
             budget: first.budget.id.clone(),
             used: first.used(drawn),
-            limit: first.limit(),
+            limit: first.budget.limit,
+            asked: first.part(need),
             resets: first.period.map_or(now, Window::end),
             retry: self.first_admission(need, now).map(|at| Retry::at(at, now)),
         })

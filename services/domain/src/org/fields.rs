@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
-use crate::budget::{Budget, BudgetKind, BudgetLimit};
+use crate::budget::{Budget, BudgetKind};
 use crate::burst::{Burst, GrantedBurst};
 use crate::calendar::Utc;
-use crate::ledger::Decimal;
 use crate::policy::{
     Enforcement, Exception, FailureMode, Pool, Purpose, Service, Team, Terms, Thresholds, Waiver,
 };
@@ -147,10 +146,7 @@ pub(super) fn of_terms(terms: &Terms) -> Fields {
 }
 
 fn of_budget(budget: &Budget) -> String {
-    let limit = match budget.limit {
-        BudgetLimit::Tokens(tokens) => format!("{tokens} tokens"),
-        BudgetLimit::Money(money, currency) => format!("{} {}", Decimal(money), currency.as_str()),
-    };
+    let limit = budget.limit.shown(budget.limit.amount());
     let (period, zone) = (budget.period.as_str(), budget.zone.as_str());
     let kind = match budget.kind {
         BudgetKind::Hard => "hard",

@@ -5,11 +5,13 @@ use std::collections::BTreeSet;
 use tonic::Status;
 use weir_domain::amount::{RequestsPerMinute, Tokens, TokensPerMinute};
 use weir_domain::budget::{BudgetKind, BudgetLimit};
-use weir_domain::burst::{Approval, BurstRecord};
+use weir_domain::burst::{Approval, Burst, BurstRecord, Phase};
+use weir_domain::calendar::Utc;
 use weir_domain::desk::{BudgetStanding, Headroom, NextChange};
 use weir_domain::ids::{PoolId, ServiceId};
-use weir_domain::ledger::{Quantity, Refusal};
+use weir_domain::ledger::{PoolTerms, Quantity, Refusal};
 use weir_domain::policy::Enforcement;
+use weir_domain::time::Timestamp;
 use weir_proto::codec::timestamp_to_wire;
 use weir_proto::quota::v1 as wire;
 
@@ -19,6 +21,9 @@ use super::input::{self, parsed, undecided};
 use super::refusal::{refused_to_wire, standing_to_wire};
 use crate::auth::Caller;
 use crate::prices::Intended;
+
+/// Changes to come that are told: a screen of them. `ListBursts` has all.
+const COMING_MAX: usize = 16;
 
 impl Admission {
     pub(super) async fn headroom(
@@ -59,6 +64,7 @@ impl Admission {
         asked: Tokens,
     ) -> Result<Option<wire::Headroom>, Status> {
         let Some(handle) = self.pools.get(pool) else { return Ok(None) };
+        let now = self.clock.now();
         let asked = (asked > Tokens::ZERO).then(|| {
             let call = Intended { model: "", tokens: asked, input: Tokens::ZERO };
             let priced = handle.entitled(service.as_str()).is_ok_and(|entitled| entitled.priced);
@@ -66,11 +72,35 @@ impl Admission {
             Quantity { tokens: asked, money }
         });
         let headroom = handle.headroom(service, asked).await.map_err(|reason| undecided(&reason))?;
-        Ok(headroom.map(|headroom| headroom_to_wire(pool, &headroom)))
+        let org = self.org.org();
+        let coming = || org.terms(pool).map_or_else(Vec::new, |terms| coming(terms, service, now));
+        Ok(headroom.map(|headroom| headroom_to_wire(pool, &headroom, coming())))
     }
 }
 
-fn headroom_to_wire(pool: &PoolId, headroom: &Headroom) -> wire::Headroom {
+/// What was decided and is still to come, the next first.
+fn coming(terms: &PoolTerms, service: &ServiceId, now: Timestamp) -> Vec<wire::NextChange> {
+    let bursts = terms.bursts_of(service).filter(|record| record.phase(now) == Phase::Upcoming);
+    let bursts = bursts.map(|record| {
+        let Burst { id, extra, window, .. } = &record.burst;
+        let what = match record.approval() {
+            Some(Approval::BestEffort) => "may be borrowed",
+            _ => "are guaranteed",
+        };
+        let until = Utc(window.end());
+        (window.start(), format!("burst {id} begins: {extra} tokens a minute more {what} until {until}"))
+    });
+    let lapse = terms.allocations().get(service).and_then(|terms| terms.lapse).filter(|it| it.at > now);
+    let lapse = lapse
+        .map(|lapse| (lapse.at, format!("an exception ends: {} tokens a minute at most are left", lapse.to)));
+    let mut coming: Vec<_> = bursts.chain(lapse).collect();
+    coming.sort();
+    coming.truncate(COMING_MAX);
+    let to_wire = |(at, what)| wire::NextChange { at: Some(timestamp_to_wire(at)), what };
+    coming.into_iter().map(to_wire).collect()
+}
+
+fn headroom_to_wire(pool: &PoolId, headroom: &Headroom, coming: Vec<wire::NextChange>) -> wire::Headroom {
     let Headroom { standing, terms, pool: whole, totals, .. } = headroom;
     wire::Headroom {
         pool: pool.to_string(),
@@ -100,6 +130,7 @@ fn headroom_to_wire(pool: &PoolId, headroom: &Headroom) -> wire::Headroom {
         next_change: headroom.next_change.as_ref().map(next_change_to_wire),
         prospect: headroom.prospect.as_ref().map(prospect_to_wire),
         summary: headroom.summary(),
+        coming,
     }
 }
 

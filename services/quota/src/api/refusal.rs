@@ -49,6 +49,8 @@ pub(super) fn standing_to_wire(standing: &Standing) -> wire::Standing {
 
 #[cfg(test)]
 mod tests {
+    use weir_domain::amount::Tokens;
+    use weir_domain::budget::BudgetLimit;
     use weir_domain::ids::{BudgetId, ReservationId};
     use weir_domain::time::Timestamp;
 
@@ -58,9 +60,10 @@ mod tests {
     fn every_limit_has_a_number_of_its_own() {
         let budget = BudgetId::try_new("monthly").unwrap();
         let (resets, retry) = (Timestamp::from_secs(1), None);
+        let limit = BudgetLimit::Tokens(Tokens::new(2));
         let refusals = [
             Refusal::NoAllocation,
-            Refusal::BudgetUsed { budget, used: 2, limit: 2, resets, retry },
+            Refusal::BudgetUsed { budget, used: 2, limit, asked: 1, resets, retry },
             Refusal::InFlight { max: 1 },
             Refusal::HoldsFull { outstanding: 1 },
             Refusal::ReservationStale { reservation: ReservationId::new(1) },

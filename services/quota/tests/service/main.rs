@@ -5,6 +5,7 @@ mod admission;
 mod atomic;
 mod auth;
 mod bursts;
+mod commands;
 mod debt;
 mod envoy;
 mod faults;

@@ -9,8 +9,9 @@ use tonic::{Request, Status};
 use weir_proto::governance::v1 as wire;
 use weir_proto::governance::v1::governance_service_client::GovernanceServiceClient;
 use weir_proto::quota::v1::admission_service_client::AdmissionServiceClient;
+use weir_quota::Config;
 
-use crate::support::{Service, TOKEN, s};
+use crate::support::{Service, Setup, TOKEN, s};
 
 /// Presents a bearer token with every call; an empty one is none.
 #[derive(Clone)]
@@ -100,7 +101,12 @@ pub(crate) const PEOPLE: [(&str, wire::Role, &str); 6] = [
 
 /// A service of an organisation in which teams `web` and `ops` share the pool `gpt`, and everybody has an access key.
 pub(crate) async fn organisation() -> Service {
-    let service = Service::start().await;
+    organisation_with(Config::default()).await
+}
+
+/// The same, with settings.
+pub(crate) async fn organisation_with(config: Config) -> Service {
+    let service = Service::start_with(Setup { config, ..Setup::default() }).await;
     let mut root = Person::with(&service, TOKEN).await;
     root.governance.apply_policy(applying(policy())).await.unwrap();
     for (name, role, team) in PEOPLE {
