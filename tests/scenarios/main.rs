@@ -4,6 +4,7 @@ mod aggregator;
 mod borrowing;
 mod bursts;
 mod crash;
+mod envoy;
 mod exactness;
 mod first_steps;
 mod outage;
@@ -16,7 +17,7 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
 use weir_tests::process::maybe_run_as_weir;
-use weir_tests::trials::{broker_trial, trial};
+use weir_tests::trials::{broker_trial, lacking, trial};
 
 fn main() -> ExitCode {
     if let Some(code) = maybe_run_as_weir() {
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
     let mut trials = whole_weir();
     trials.extend(on_one_stage());
     trials.extend(on_the_tables());
+    trials.push(behind_envoy());
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
@@ -85,6 +87,17 @@ fn on_one_stage() -> Vec<Trial> {
             policy::export_of_an_applied_policy_plans_to_no_change(policy)
         }),
     ]
+}
+
+/// Needs Python, once, to fetch an Envoy.
+fn behind_envoy() -> Trial {
+    const NAME: &str = "an_envoy_admits_what_weir_admits_and_charges_what_was_used";
+    match weir_tests::envoy::program() {
+        Err(missing) => lacking(NAME, &missing.0),
+        Ok(program) => {
+            trial(NAME, move || envoy::an_envoy_admits_what_weir_admits_and_charges_what_was_used(program))
+        }
+    }
 }
 
 fn on_the_tables() -> Vec<Trial> {

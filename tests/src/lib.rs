@@ -4,6 +4,7 @@
 
 pub mod caller;
 pub mod engine;
+pub mod envoy;
 pub mod kafka;
 pub mod load;
 pub mod mixture;

@@ -17,7 +17,7 @@ pub fn maybe_run_as_weir() -> Option<ExitCode> {
     (first == AS_WEIR).then(|| weir::run_from(std::iter::once(own).chain(arguments), &[AS_WEIR]))
 }
 
-/// A running `weir`. Killed when dropped.
+/// A running `weir`, or another program. Killed when dropped.
 pub struct Process {
     child: Child,
     log: PathBuf,
@@ -46,11 +46,7 @@ impl Launch<'_> {
 
     /// Starts it; what it prints goes to a log beside its data.
     pub fn start(&self) -> std::io::Result<Process> {
-        let log = self.dir.join(format!("{}.log", self.name));
-        let out = File::options().create(true).append(true).open(&log)?;
-        let err = out.try_clone()?;
-        let child = self.command().stdout(out).stderr(err).spawn()?;
-        Ok(Process { child, log })
+        Process::start(&mut self.command(), self.dir.join(format!("{}.log", self.name)))
     }
 
     /// Runs it to its end.
@@ -60,6 +56,14 @@ impl Launch<'_> {
 }
 
 impl Process {
+    /// Starts a command, whatever it is; what it prints goes to a log.
+    pub fn start(command: &mut Command, log: PathBuf) -> std::io::Result<Self> {
+        let out = File::options().create(true).append(true).open(&log)?;
+        let err = out.try_clone()?;
+        let child = command.stdout(out).stderr(err).spawn()?;
+        Ok(Self { child, log })
+    }
+
     /// SIGKILL, and waits until it is gone.
     pub fn kill(&mut self) {
         // An error means that it is gone already.

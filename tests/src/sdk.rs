@@ -25,7 +25,8 @@ fn imports_openai(python: &PathBuf) -> bool {
     import.is_ok_and(|output| output.status.success())
 }
 
-fn run(command: &mut Command, what: &str) -> Result<(), Missing> {
+/// Runs a command that fetches something; `what` names it where it cannot be.
+pub(crate) fn run(command: &mut Command, what: &str) -> Result<(), Missing> {
     let output = command.output().map_err(|problem| Missing(format!("`{what}` cannot be run: {problem}")))?;
     if output.status.success() {
         return Ok(());

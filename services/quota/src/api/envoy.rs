@@ -20,6 +20,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tonic::{Request, Response, Status};
 use tracing::{Instrument, debug_span};
+use weir_domain::amount::Tokens;
 use weir_domain::desk::Reserve;
 use weir_domain::ids::ReservationId;
 use weir_domain::ledger::{Quantity, Refusal};
@@ -152,6 +153,10 @@ impl RateLimit {
             held.settle(quantity)?.await?;
             return Ok(Ok(()));
         }
+        // Filters report requests, too, that were refused: those must not reach the journal.
+        if used.need.tokens == Tokens::ZERO {
+            return Ok(Ok(()));
+        }
         let hold = || self.self_granted.hold(pool.pool(), &used.service, self.clock.now());
         match pool.step(1, |clerk| clerk.report(used, hold))?.await? {
             None => Ok(no_allocation()),
@@ -169,8 +174,7 @@ impl RateLimit {
         let pool = self.pools.find(ask.pool)?;
         let Entitled { service, priced } = pool.entitled(ask.service).ok()?;
         let now = self.clock.now();
-        let call =
-            Intended { model: ask.model, tokens: ask.tokens, input: weir_domain::amount::Tokens::ZERO };
+        let call = Intended { model: ask.model, tokens: ask.tokens, input: Tokens::ZERO };
         let money =
             if priced { self.prices.borrow().at_most(pool.pool(), call, now) } else { Quantity::ZERO.money };
         let minted = u128::try_from(now.as_millis()).unwrap_or(0) << 80;

@@ -101,7 +101,9 @@ pub(super) fn answer(verdicts: &[Verdict]) -> RateLimitResponse {
     let mut headers = caller::rate_limits(&decided);
     let mut body = Vec::new();
     if overall == Code::OverLimit {
-        let (more, text) = caller::refusal(&decided);
+        let misfits = |verdict: &Verdict| matches!(verdict, Verdict::Unmatched(Unmatched::OverLimit));
+        let misfit = verdicts.iter().any(misfits);
+        let (more, text) = if misfit { caller::misfit() } else { caller::refusal(&decided) };
         headers.extend(more);
         body = text.into_bytes();
     }

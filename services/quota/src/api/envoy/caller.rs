@@ -29,25 +29,37 @@ pub(super) fn rate_limits(decided: &[&Decided]) -> Vec<HeaderValue> {
 /// The headers and the body of a refusal. Of several the one that lasts longest is told.
 pub(super) fn refusal(decided: &[&Decided]) -> (Vec<HeaderValue>, String) {
     let refusals = decided.iter().filter_map(|decided| decided.refusal());
-    let hint = refusals.map(|refusal| (Hint::of(refusal), Some(refusal)));
-    let (hint, refusal) = hint.max_by_key(|(hint, _)| *hint).unwrap_or((Hint::Never, None));
-    let (kind, code) = match (hint, refusal) {
-        (Hint::Never, _) => ("insufficient_quota", "insufficient_quota"),
-        (Hint::Soon, _) | (_, Some(Refusal::RequestsUsed { .. })) => ("requests", "rate_limit_exceeded"),
-        (Hint::After(_), _) => ("tokens", "rate_limit_exceeded"),
-    };
-    let message = refusal
-        .map_or_else(|| "the request fits no rule that gives it quota".to_owned(), ToString::to_string);
-    let error = json!({"message": message, "type": kind, "param": null, "code": code});
+    let hints = refusals.map(|refusal| (Hint::of(refusal), refusal));
+    match hints.max_by_key(|(hint, _)| *hint) {
+        Some((hint, refusal @ Refusal::RequestsUsed { .. })) => told(hint, "requests", &refusal.to_string()),
+        Some((hint, refusal)) => told(hint, "tokens", &refusal.to_string()),
+        None => misfit(),
+    }
+}
+
+/// The headers and the body where a descriptor fits no rule, and may not.
+pub(super) fn misfit() -> (Vec<HeaderValue>, String) {
+    told(Hint::Never, "", "the request fits no rule that gives it quota")
+}
+
+fn told(hint: Hint, short_of: &str, message: &str) -> (Vec<HeaderValue>, String) {
     let mut headers = vec![header("content-type", "application/json")];
-    match hint {
+    let (kind, code) = match hint {
         Hint::Soon => {
             headers.extend(retry_after(RETRY_SOON));
             headers.push(header("x-should-retry", "true"));
+            ("requests", "rate_limit_exceeded")
         }
-        Hint::After(span) => headers.extend(retry_after(span)),
-        Hint::Never => headers.push(header("x-should-retry", "false")),
-    }
+        Hint::After(span) => {
+            headers.extend(retry_after(span));
+            (short_of, "rate_limit_exceeded")
+        }
+        Hint::Never => {
+            headers.push(header("x-should-retry", "false"));
+            ("insufficient_quota", "insufficient_quota")
+        }
+    };
+    let error = json!({"message": message, "type": kind, "param": null, "code": code});
     (headers, json!({ "error": error }).to_string())
 }
 

@@ -46,6 +46,8 @@ async fn a_descriptor_that_fits_no_rule_is_answered_as_the_settings_say() {
         assert_eq!(try_ask(&service, elsewhere).await.unwrap().overall_code(), code);
         let both = ask(&service, vec![stranger(), chat(10)]).await;
         assert_eq!(both.overall_code(), code, "beside one that passes");
+        let again = header(&both, "x-should-retry");
+        assert_eq!(again, (code == Code::OverLimit).then_some("false"), "waiting does not make it fit");
         let charged = if code == Code::OverLimit { 0 } else { 10 };
         assert_eq!(service.headroom("chat").await.settled_total, charged);
         service.stop().await;

@@ -41,6 +41,18 @@ async fn a_report_is_never_refused_and_what_it_exceeds_is_owed() {
 }
 
 #[tokio::test]
+async fn a_report_of_nothing_does_not_reach_the_journal() {
+    let service = start(reported()).await;
+    let before = service.journal_records().await;
+    for id in ["a", "b", "c"] {
+        assert_eq!(ask(&service, vec![done(id, Some(0))]).await.overall_code(), Code::Ok);
+    }
+    service.headroom("chat").await;
+    assert_eq!(service.journal_records().await, before);
+    service.stop().await;
+}
+
+#[tokio::test]
 async fn a_report_is_charged_whatever_limits_bind() {
     let report = in_phase("done", Rule { charge: Charge::Report, ..rule() });
     let service = start(vec![report, rule()]).await;
