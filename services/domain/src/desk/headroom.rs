@@ -154,7 +154,7 @@ impl Desk {
             in_flight,
             requests_available,
             totals: account.totals(),
-            debt: levels.guarantee(place).debt() + account.borrow_level_at(now).debt(),
+            debt: ledger.debt_of(service),
             repaid: self.repaid(place, account),
             borrowed: account.borrowed_at(now).available(),
             lent: levels.lent(place),
