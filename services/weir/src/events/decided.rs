@@ -12,6 +12,7 @@ use weir_runtime::journal::{SharedJournal, StoredRecord};
 
 use super::since;
 use crate::cli::Events;
+use crate::instant::shown;
 use crate::output;
 use crate::topic_reader::{Book, TopicReader};
 
@@ -103,7 +104,7 @@ fn cells(entry: &Entry, version: Option<usize>) -> Vec<String> {
         None => ("weir".to_owned(), String::new()),
     };
     let version = version.map_or_else(String::new, |version| version.to_string());
-    vec![codec::rfc3339(entry.at), version, author, entry.what.clone(), reason]
+    vec![shown(entry.at), version, author, entry.what.clone(), reason]
 }
 
 fn object(entry: &Entry, version: Option<usize>) -> serde_json::Value {
@@ -163,7 +164,7 @@ mod tests {
     }
 
     /// What is shown of three decisions and a threshold, as lines.
-    fn shown(line: &str) -> Vec<String> {
+    fn told(line: &str) -> Vec<String> {
         let asked = asked(line);
         let mut history = History::new(&asked, at(100));
         let facts =
@@ -186,18 +187,18 @@ mod tests {
 
     #[test]
     fn history_is_shown_in_order_of_time_with_who_why_and_which_version() {
-        assert_eq!(shown("weir events --topic quota"), [A, C, B, T]);
-        assert_eq!(shown("weir events --topic quota --last 2"), [B, T]);
+        assert_eq!(told("weir events --topic quota"), [A, C, B, T]);
+        assert_eq!(told("weir events --topic quota --last 2"), [B, T]);
     }
 
     #[test]
     fn history_is_shown_of_a_time_an_author_a_service_or_a_pool() {
-        assert_eq!(shown("weir events --topic quota --since 1970-01-01T00:00:20Z"), [C, B, T]);
-        assert_eq!(shown("weir events --topic quota --since -70s"), [B, T]);
-        assert_eq!(shown("weir events --topic quota --author ada"), [A, C]);
-        assert_eq!(shown("weir events --topic quota --author bo"), [B], "who acted for somebody, too");
-        assert_eq!(shown("weir events --topic quota --service chat"), [T]);
-        assert_eq!(shown("weir events --topic quota --pool other"), [""; 0]);
+        assert_eq!(told("weir events --topic quota --since 1970-01-01T00:00:20Z"), [C, B, T]);
+        assert_eq!(told("weir events --topic quota --since -70s"), [B, T]);
+        assert_eq!(told("weir events --topic quota --author ada"), [A, C]);
+        assert_eq!(told("weir events --topic quota --author bo"), [B], "who acted for somebody, too");
+        assert_eq!(told("weir events --topic quota --service chat"), [T]);
+        assert_eq!(told("weir events --topic quota --pool other"), [""; 0]);
     }
 
     #[test]
@@ -207,7 +208,7 @@ mod tests {
         let object = object(&entry, Some(1));
         assert_eq!(
             object.to_string(),
-            "{\"at\":\"1970-01-01T00:00:10Z\",\"author\":\"ada\",\"commit\":\"c0ffee\",\"pool\":null,\
+            "{\"at\":\"1970-01-01T00:00:10.000000000Z\",\"author\":\"ada\",\"commit\":\"c0ffee\",\"pool\":null,\
              \"reason\":\"new people\",\"service\":null,\"version\":1,\"what\":\"team a: new, title \\\"a\\\"\"}"
         );
     }
