@@ -49,6 +49,16 @@ struct Stage {
     http: Client<HttpConnector, Full<Bytes>>,
 }
 
+/// How an answer comes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    Whole,
+    /// It says at its end what it has used.
+    Stream,
+    /// Nobody asked it to.
+    SilentStream,
+}
+
 struct Answer {
     status: StatusCode,
     headers: HeaderMap,
@@ -61,9 +71,10 @@ pub(crate) async fn an_envoy_admits_what_weir_admits_and_charges_what_was_used(
     let mut stage = Stage::set(program).await?;
     let (refused, passed) = stage.run_into_the_limit().await?;
     check_refusal(&refused)?;
-    stage.pass_when_told(&refused).await?;
+    stage.pass_when_told(&refused, Shape::Stream).await?;
     stage.refuse_whoever_has_nothing().await?;
     stage.check_charges(passed + 1).await?;
+    stage.check_that_silence_is_not_nothing().await?;
     stage.check_without_weir().await
 }
 
@@ -80,7 +91,7 @@ impl Stage {
         let stage = Self { world, weir, envoy, http };
         let nobody = async {
             loop {
-                match stage.ask(None, false).await {
+                match stage.ask(None, Shape::Whole).await {
                     Ok(answer) => return answer.status,
                     Err(_) => tokio::time::sleep(POLL).await,
                 }
@@ -92,11 +103,11 @@ impl Stage {
         Ok(stage)
     }
 
-    /// Asks for an answer, or a stream that says at its end what it has used.
-    async fn ask(&self, service: Option<&str>, stream: bool) -> anyhow::Result<Answer> {
+    /// Asks for an answer.
+    async fn ask(&self, service: Option<&str>, shape: Shape) -> anyhow::Result<Answer> {
         let messages = json!([{"role": "user", "content": "How deep is it?"}]);
-        let mut body = json!({"model": "gpt-4o", "messages": messages, "stream": stream});
-        if stream {
+        let mut body = json!({"model": "gpt-4o", "messages": messages, "stream": shape != Shape::Whole});
+        if shape == Shape::Stream {
             body["stream_options"] = json!({"include_usage": true});
         }
         let mut request = Request::post(format!("http://{}/v1/chat/completions", self.envoy.address))
@@ -113,7 +124,8 @@ impl Stage {
     /// Asks until it is refused. The refusal, and how many passed.
     async fn run_into_the_limit(&self) -> anyhow::Result<(Answer, usize)> {
         for passed in 0..REQUESTS_MAX {
-            let answer = self.ask(Some(SERVICE), passed % 2 == 1).await?;
+            let answer =
+                self.ask(Some(SERVICE), if passed % 2 == 0 { Shape::Whole } else { Shape::Stream }).await?;
             if answer.status == StatusCode::TOO_MANY_REQUESTS {
                 ensure!(passed >= 2, "{passed} passed, and there was room for two");
                 return Ok((answer, passed));
@@ -126,21 +138,21 @@ impl Stage {
     }
 
     /// The same passes after the time that a refusal has named.
-    async fn pass_when_told(&self, refused: &Answer) -> anyhow::Result<()> {
+    async fn pass_when_told(&self, refused: &Answer, shape: Shape) -> anyhow::Result<()> {
         let wait_ms: u64 = refused.header("retry-after-ms")?.parse()?;
         tokio::time::sleep(Duration::from_millis(wait_ms)).await;
-        let again = self.ask(Some(SERVICE), true).await?;
+        let again = self.ask(Some(SERVICE), shape).await?;
         ensure!(again.status == StatusCode::OK, "after {wait_ms} ms: {:?}", again.body);
         Ok(())
     }
 
     async fn refuse_whoever_has_nothing(&self) -> anyhow::Result<()> {
         for nobody in ["stranger", "No Name!"] {
-            let answer = self.ask(Some(nobody), false).await?;
+            let answer = self.ask(Some(nobody), Shape::Whole).await?;
             ensure!(answer.status == StatusCode::TOO_MANY_REQUESTS, "{nobody}: {}", answer.status);
             ensure!(answer.header("x-should-retry")? == "false", "{nobody}: {:?}", answer.headers);
         }
-        let unnamed = self.ask(Some(""), false).await?;
+        let unnamed = self.ask(Some(""), Shape::Whole).await?;
         ensure!(unnamed.status == StatusCode::UNAUTHORIZED, "an empty name is none: {}", unnamed.status);
         Ok(())
     }
@@ -168,6 +180,29 @@ impl Stage {
         Ok(())
     }
 
+    /// A stream that does not say what it has used keeps its hold, where the next answer has reported long since.
+    async fn check_that_silence_is_not_nothing(&self) -> anyhow::Result<()> {
+        let before = self.headroom().await?.settled_total;
+        for shape in [Shape::SilentStream, Shape::Whole] {
+            let answer = self.ask(Some(SERVICE), shape).await?;
+            if answer.status != StatusCode::OK {
+                self.pass_when_told(&answer, shape).await?;
+            }
+        }
+        let reported = async {
+            loop {
+                let headroom = self.headroom().await?;
+                if headroom.settled_total > before {
+                    return anyhow::Ok(headroom.holds);
+                }
+                tokio::time::sleep(POLL).await;
+            }
+        };
+        let holds = tokio::time::timeout(PATIENCE, reported).await.context("the report is missing")??;
+        ensure!(holds == 1, "{holds} are held");
+        Ok(())
+    }
+
     async fn headroom(&self) -> anyhow::Result<Headroom> {
         let url = format!("http://127.0.0.1:{}", self.world.ports.quota);
         let channel = Channel::from_shared(url)?.connect().await?;
@@ -184,7 +219,7 @@ impl Stage {
     async fn check_without_weir(&mut self) -> anyhow::Result<()> {
         let before = witness::ledger(&self.world).await?.len();
         self.weir.kill();
-        let answer = self.ask(Some(SERVICE), false).await?;
+        let answer = self.ask(Some(SERVICE), Shape::Whole).await?;
         ensure!(answer.status == StatusCode::TOO_MANY_REQUESTS, "{}", answer.status);
         ensure!(witness::ledger(&self.world).await?.len() == before, "it has not been served");
         Ok(())
