@@ -12,7 +12,7 @@ use weir_domain::ids::PoolId;
 use weir_domain::ledger::Ledger;
 use weir_proto::codec::{DecodeError, quota_event_from_record};
 use weir_proto::record::Topic;
-use weir_runtime::journal::{self, Offset, Partition, Position, SharedJournal};
+use weir_runtime::journal::{self, Offset, Partition, Position, SharedJournal, StoredRecord};
 
 pub(crate) use folded::{Folded, Reached};
 
@@ -147,26 +147,45 @@ async fn each(
         return Ok(());
     }
     let mut reader = journal.read(partition, next).await?;
+    let mut records = reader.next(haste.records(), READ_WAIT).await?;
     let mut empty_reads = 0;
-    while next < end {
-        let records = reader.next(haste.records(), READ_WAIT).await?;
+    loop {
         empty_reads = if records.is_empty() { empty_reads + 1 } else { 0 };
         if empty_reads > EMPTY_READS_MAX {
             return Err(RebuildError::Stalled { partition, next, end });
         }
-        for stored in records {
-            if stored.offset >= end {
-                return Ok(());
-            }
-            let offset = stored.offset;
-            let recorded = quota_event_from_record(&stored.record)
-                .map_err(|source| RebuildError::Record { partition, offset, source })?;
-            take(offset, recorded);
-            next = offset.next();
+        let is_last = records.last().is_some_and(|stored| stored.offset.next() >= end);
+        let folding = async { fold(span, &records, &mut take) };
+        if is_last {
+            return folding.await.map(drop);
         }
+        // What comes next is read beside, where the journal reads on a thread of its own.
+        let (read, folded) = tokio::join!(biased; reader.next(haste.records(), READ_WAIT), folding);
+        next = folded?.unwrap_or(next);
+        records = read?;
         if haste == Haste::Beside {
             tokio::task::yield_now().await;
         }
     }
-    Ok(())
+}
+
+/// Takes records up to the end of the span. What is next after them, if there are any.
+fn fold(
+    span: Span,
+    records: &[StoredRecord],
+    take: &mut impl FnMut(Offset, QuotaRecorded),
+) -> Result<Option<Offset>, RebuildError> {
+    let partition = span.partition;
+    let mut next = None;
+    for stored in records.iter().take_while(|stored| stored.offset < span.end) {
+        let offset = stored.offset;
+        let recorded = quota_event_from_record(&stored.record).map_err(|source| RebuildError::Record {
+            partition,
+            offset,
+            source,
+        })?;
+        take(offset, recorded);
+        next = Some(offset.next());
+    }
+    Ok(next)
 }

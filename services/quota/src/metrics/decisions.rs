@@ -8,8 +8,15 @@ use weir_domain::ledger::levels::Place;
 
 use super::{DECISIONS, DEFICIT, HOLDS, LEVEL, SETTLES};
 
-/// Counters of one outcome each, by outcome and limit: a handful, so looking through them is fastest.
-type Outcomes = Vec<((&'static str, &'static str), Counter)>;
+/// Counters of one outcome each: the usual one at hand, and of the others a handful, by outcome and limit.
+#[derive(Default)]
+struct Outcomes {
+    admitted: Option<Counter>,
+    others: Vec<((&'static str, &'static str), Counter)>,
+}
+
+/// Whom a decision is about: none without an account, so that names stay bounded.
+type Account<'a> = Option<(Place, &'a ServiceId)>;
 
 /// Decisions and levels of one pool.
 pub(crate) struct Decisions {
@@ -30,7 +37,7 @@ impl Decisions {
         let settles = |outcome: &'static str| counter!(SETTLES, "pool" => pool.clone(), "outcome" => outcome);
         Self {
             of_services: Vec::new(),
-            of_nobody: Vec::new(),
+            of_nobody: Outcomes::default(),
             charged: settles("charged"),
             repeated: settles("repeated"),
             level: gauge!(LEVEL, "pool" => pool.clone()),
@@ -41,15 +48,18 @@ impl Decisions {
     }
 
     /// A reservation passed; in shadow mode only, if a limit is named.
-    pub(crate) fn admitted(&mut self, account: Option<(Place, &ServiceId)>, limit: Option<&'static str>) {
-        match limit {
-            None => self.count(account, ("admitted", "")),
-            Some(limit) => self.count(account, ("shadowed", limit)),
+    pub(crate) fn admitted(&mut self, account: Account<'_>, limit: Option<&'static str>) {
+        if let Some(limit) = limit {
+            return self.count(account, ("shadowed", limit));
         }
+        if self.of(account).admitted.is_none() {
+            self.of(account).admitted = Some(self.counter(account, ("admitted", "")));
+        }
+        self.of(account).admitted.as_ref().expect("it is there from now on").increment(1);
     }
 
     /// A reservation was refused, or a slice that a node asked for.
-    pub(crate) fn refused(&mut self, account: Option<(Place, &ServiceId)>, limit: &'static str) {
+    pub(crate) fn refused(&mut self, account: Account<'_>, limit: &'static str) {
         self.count(account, ("refused", limit));
     }
 
@@ -67,31 +77,27 @@ impl Decisions {
         self.holds.set(desk.holds() as f64);
     }
 
-    /// The service is named only if it has an account, so that names stay bounded.
-    fn count(&mut self, account: Option<(Place, &ServiceId)>, outcome: (&'static str, &'static str)) {
-        let (outcomes, service) = match account {
-            Some((place, service)) => (self.of(place), Some(service)),
-            None => (&mut self.of_nobody, None),
-        };
-        if let Some((_, counter)) = outcomes.iter().find(|(known, _)| *known == outcome) {
-            counter.increment(1);
-            return;
+    fn count(&mut self, account: Account<'_>, outcome: (&'static str, &'static str)) {
+        if let Some((_, counter)) = self.of(account).others.iter().find(|(known, _)| *known == outcome) {
+            return counter.increment(1);
         }
-        let name = service.map(ToString::to_string).unwrap_or_default();
-        let (what, limit) = outcome;
-        let counter = counter!(
-            DECISIONS, "pool" => self.pool.clone(), "service" => name, "outcome" => what, "limit" => limit
-        );
+        let counter = self.counter(account, outcome);
         counter.increment(1);
-        match account {
-            Some((place, _)) => self.of(place).push((outcome, counter)),
-            None => self.of_nobody.push((outcome, counter)),
-        }
+        self.of(account).others.push((outcome, counter));
     }
 
-    fn of(&mut self, place: Place) -> &mut Outcomes {
+    fn counter(&self, account: Account<'_>, (outcome, limit): (&'static str, &'static str)) -> Counter {
+        let (pool, service) = (self.pool.clone(), account.map(|(_, service)| service.to_string()));
+        counter!(
+            DECISIONS,
+            "pool" => pool, "service" => service.unwrap_or_default(), "outcome" => outcome, "limit" => limit
+        )
+    }
+
+    fn of(&mut self, account: Account<'_>) -> &mut Outcomes {
+        let Some((place, _)) = account else { return &mut self.of_nobody };
         if self.of_services.len() <= place.index() {
-            self.of_services.resize_with(place.index() + 1, Vec::new);
+            self.of_services.resize_with(place.index() + 1, Outcomes::default);
         }
         &mut self.of_services[place.index()]
     }

@@ -3,7 +3,8 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use tonic::Status;
 use weir_domain::desk::{Answer, Decision, Mark};
-use weir_domain::ids::NodeId;
+use weir_domain::ids::{NodeId, SliceId};
+use weir_domain::ledger::{Quantity, Refusal};
 use weir_proto::quota::v1 as wire;
 
 use super::super::refusal::refused_to_wire;
@@ -32,26 +33,22 @@ impl Session {
     }
 }
 
-/// The answers to a batch while it is decided.
+/// The answers to a batch while it is decided. What callers read is written when the desk is free again.
 struct Answers {
-    reserve: Vec<wire::SessionDecision>,
+    /// None until the item's pool was asked.
+    reserve: Vec<Option<Decision>>,
     settle: Vec<bool>,
     extend: Vec<bool>,
-    draw: Vec<wire::SessionDrawn>,
-    /// The ids of all holds, one after another, and which reservations they answer.
-    holds: BytesMut,
-    admitted: Vec<usize>,
+    draw: Vec<Option<Result<(SliceId, Quantity), Refusal>>>,
 }
 
 impl Answers {
     fn of(batch: &Batch) -> Self {
         Self {
-            reserve: vec![wire::SessionDecision::default(); batch.reserve.len()],
+            reserve: batch.reserve.iter().map(|_| None).collect(),
             settle: vec![false; batch.settle.len()],
             extend: vec![false; batch.extend.len()],
-            draw: vec![wire::SessionDrawn::default(); batch.draw.len()],
-            holds: BytesMut::with_capacity(ID_BYTES * batch.reserve.len()),
-            admitted: Vec::with_capacity(batch.reserve.len()),
+            draw: batch.draw.iter().map(|_| None).collect(),
         }
     }
 
@@ -69,41 +66,61 @@ impl Answers {
             let (hold, service) = &item.what;
             *alive = noted(clerk.extend(*hold, service), &mut after);
         }
-        for (index, item) in batch.reserve.iter().enumerate().filter(|(_, item)| item.pool == pool) {
-            self.reserved(index, &noted(clerk.reserve(&item.what), &mut after));
+        let of_pool = batch.reserve.iter().zip(&mut self.reserve).filter(|(item, _)| item.pool == pool);
+        for (item, decision) in of_pool {
+            *decision = Some(noted(clerk.reserve(&item.what), &mut after));
         }
         for (item, drawn) in batch.draw.iter().zip(&mut self.draw).filter(|(item, _)| item.pool == pool) {
-            *drawn = draw(clerk, node, &item.what, &mut after);
+            *drawn = Some(draw(clerk, node, &item.what, &mut after));
         }
         Answer { what: (), after }
     }
 
-    fn reserved(&mut self, index: usize, decision: &Decision) {
-        match decision {
-            Ok(admitted) => {
-                self.holds.put_u128(admitted.hold.as_u128());
-                self.admitted.push(index);
-            }
-            Err(refusal) => self.reserve[index].refused = Some(refused_to_wire(refusal)),
+    fn into_wire(self, batch: u64) -> wire::SessionAnswers {
+        let Self { reserve, settle, extend, draw } = self;
+        wire::SessionAnswers {
+            batch,
+            reserve: decisions_to_wire(reserve),
+            settle,
+            extend,
+            draw: draw.into_iter().map(|drawn| drawn_to_wire(drawn.expect(ASKED))).collect(),
+            undecided: String::new(),
         }
-    }
-
-    /// All ids share one allocation.
-    fn into_wire(mut self, batch: u64) -> wire::SessionAnswers {
-        let mut holds: Bytes = self.holds.freeze();
-        for index in self.admitted {
-            self.reserve[index].hold_id = holds.split_to(ID_BYTES);
-        }
-        let Self { reserve, settle, extend, draw, .. } = self;
-        wire::SessionAnswers { batch, reserve, settle, extend, draw, undecided: String::new() }
     }
 }
 
-fn draw(clerk: &mut Clerk, node: &NodeId, ask: &Ask, after: &mut Mark) -> wire::SessionDrawn {
+/// Why every item of a batch has an answer.
+const ASKED: &str = "every pool that an item names was asked";
+
+/// The ids of all holds share one allocation.
+fn decisions_to_wire(decisions: Vec<Option<Decision>>) -> Vec<wire::SessionDecision> {
+    let mut ids = BytesMut::with_capacity(ID_BYTES * decisions.len());
+    let to_wire = |decision: Option<Decision>| match decision.expect(ASKED) {
+        Ok(admitted) => {
+            ids.put_u128(admitted.hold.as_u128());
+            wire::SessionDecision { hold_id: ids.split().freeze(), refused: None }
+        }
+        Err(refusal) => {
+            wire::SessionDecision { hold_id: Bytes::new(), refused: Some(refused_to_wire(&refusal)) }
+        }
+    };
+    decisions.into_iter().map(to_wire).collect()
+}
+
+fn draw(
+    clerk: &mut Clerk,
+    node: &NodeId,
+    ask: &Ask,
+    after: &mut Mark,
+) -> Result<(SliceId, Quantity), Refusal> {
     if let Some(seal) = &ask.instead_of {
         noted(clerk.take_back(node, seal), after);
     }
-    match noted(clerk.draw(node, &ask.service, ask.need, ask.ahead), after) {
+    noted(clerk.draw(node, &ask.service, ask.need, ask.ahead), after)
+}
+
+fn drawn_to_wire(drawn: Result<(SliceId, Quantity), Refusal>) -> wire::SessionDrawn {
+    match drawn {
         Ok((slice, drawn)) => {
             wire::SessionDrawn { slice: slice.as_u64(), tokens: drawn.tokens.get(), refused: None }
         }
