@@ -162,6 +162,7 @@ impl QuotaServer {
             author: "benchmark".to_owned(),
             reason: "benchmark".to_owned(),
             key: Some(key),
+            ..CreateCallerKeyRequest::default()
         };
         self.governance().create_caller_key(request).await?;
         Ok(secret)
