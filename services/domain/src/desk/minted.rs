@@ -10,7 +10,7 @@ use crate::ledger::levels::Place;
 use crate::table::Table;
 use crate::time::Timestamp;
 
-/// How long a stretch is: 100,000 reservations a second are 6,400 in one, which is 500 KB, and half an hour has 28,125
+/// How long a stretch is: 100,000 reservations a second are 6,400 in one, which is 400 KB, and half an hour has 28,125
 /// stretches, which are 1.1 MB.
 const STRETCH_MS: u64 = 64;
 /// New stretches have room for as many as the fullest of so many before them, and a quarter more.
@@ -29,10 +29,41 @@ fn minted_in(reservation: ReservationId) -> Stretch {
     Stretch(reservation.minted_at_ms() / STRETCH_MS)
 }
 
+/// What a reservation is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Remembered {
+    /// It holds this, or did.
+    Held { hold: HoldId, place: Place },
+    /// It was released, and holds nothing whenever it comes.
+    UsedUp,
+}
+
+/// The same in three words: with its id a reservation takes 48 bytes, which mostly are one line of a processor's cache.
+#[derive(Debug, Clone, Copy)]
+struct Packed {
+    hold: [u64; 2],
+    /// None if it is used up.
+    place: Option<Place>,
+}
+
+impl Packed {
+    fn new(what: Remembered) -> Self {
+        let Remembered::Held { hold, place } = what else { return Self { hold: [0; 2], place: None } };
+        let word = |bits: u128| u64::try_from(bits & u128::from(u64::MAX)).expect("64 bits are left");
+        Self { hold: [word(hold.as_u128() >> 64), word(hold.as_u128())], place: Some(place) }
+    }
+
+    fn what(self) -> Remembered {
+        let [high, low] = self.hold.map(u128::from);
+        let hold = HoldId::new(high << 64 | low);
+        self.place.map_or(Remembered::UsedUp, |place| Remembered::Held { hold, place })
+    }
+}
+
 /// Reservations, the oldest of which are forgotten first.
 #[derive(Debug, Clone)]
 pub(super) struct Minted {
-    stretches: VecDeque<Table<ReservationId, Option<(HoldId, Place)>>>,
+    stretches: VecDeque<Table<ReservationId, Packed>>,
     /// The first of them. What was minted before may have been forgotten.
     first: Stretch,
     count: usize,
@@ -45,9 +76,9 @@ impl Minted {
         Self { stretches: VecDeque::new(), first: Stretch(0), count: 0, max }
     }
 
-    pub(super) fn get(&self, reservation: ReservationId) -> Option<Option<(HoldId, Place)>> {
+    pub(super) fn get(&self, reservation: ReservationId) -> Option<Remembered> {
         let place = self.place(minted_in(reservation))?;
-        self.stretches.get(place)?.get(&reservation).copied()
+        self.stretches.get(place)?.get(&reservation).map(|packed| packed.what())
     }
 
     /// Whether it would be remembered, and is not one that may have been forgotten.
@@ -57,14 +88,14 @@ impl Minted {
     }
 
     /// Remembers one that there is room for.
-    pub(super) fn insert(&mut self, reservation: ReservationId, what: Option<(HoldId, Place)>) {
+    pub(super) fn insert(&mut self, reservation: ReservationId, what: Remembered) {
         let stretch = minted_in(reservation);
         while self.count >= self.max && self.first < stretch {
             self.forget_first();
         }
         self.reach(stretch, 0);
         let Some(place) = self.place(stretch) else { return };
-        let is_new = self.stretches[place].insert(reservation, what).is_none();
+        let is_new = self.stretches[place].insert(reservation, Packed::new(what)).is_none();
         self.count += usize::from(is_new);
     }
 
@@ -110,7 +141,18 @@ mod tests {
 
     fn remember(minted: &mut Minted, reservation: ReservationId) {
         assert!(minted.has_room_for(reservation));
-        minted.insert(reservation, None);
+        minted.insert(reservation, Remembered::UsedUp);
+    }
+
+    #[test]
+    fn what_is_kept_is_what_is_found() {
+        let mut all = Minted::new(2);
+        let (held, released) = (minted(1, 1), minted(1, 2));
+        let hold = HoldId::new(0x0123_4567_89ab_cdef_fedc_ba98_7654_3210);
+        let what = Remembered::Held { hold, place: Place::new(7) };
+        all.insert(held, what);
+        all.insert(released, Remembered::UsedUp);
+        assert_eq!((all.get(held), all.get(released)), (Some(what), Some(Remembered::UsedUp)));
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use crate::amount::Tokens;
-use crate::desk::minted::{Minted, Stretch, stretch_of};
+use crate::desk::minted::{Minted, Remembered, Stretch, stretch_of};
 use crate::ids::{HoldId, ReservationId};
 use crate::ledger::levels::Place;
 use crate::time::Timestamp;
@@ -49,8 +49,8 @@ impl Default for Reservations {
 impl Reservations {
     pub(super) fn known(&self, reservation: ReservationId, now: Timestamp) -> Known {
         match self.in_time.get(reservation).or_else(|| self.ahead.get(reservation)) {
-            Some(Some((hold, place))) => Known::Held { hold, place },
-            Some(None) => Known::UsedUp,
+            Some(Remembered::Held { hold, place }) => Known::Held { hold, place },
+            Some(Remembered::UsedUp) => Known::UsedUp,
             None => {
                 let minted = minted_at(reservation);
                 let young = minted.plus(RESERVATION_WINDOW) > now && minted <= now.plus(RESERVATION_WINDOW);
@@ -67,7 +67,7 @@ impl Reservations {
         place: Place,
         now: Timestamp,
     ) {
-        self.add(reservation, Some((hold, place)), now);
+        self.add(reservation, Remembered::Held { hold, place }, now);
     }
 
     /// From now on it holds nothing. What it held, if it did.
@@ -76,12 +76,12 @@ impl Reservations {
             Known::Held { hold, .. } => {
                 let is_in_time = self.in_time.get(reservation).is_some();
                 let remembered = if is_in_time { &mut self.in_time } else { &mut self.ahead };
-                remembered.insert(reservation, None);
+                remembered.insert(reservation, Remembered::UsedUp);
                 Some(hold)
             }
             Known::UsedUp | Known::Stale => None,
             Known::Unseen => {
-                self.add(reservation, None, now);
+                self.add(reservation, Remembered::UsedUp, now);
                 None
             }
         }
@@ -95,7 +95,7 @@ impl Reservations {
         self.in_time.make_room(stretch_of(now.plus(IN_TIME)));
     }
 
-    fn add(&mut self, reservation: ReservationId, what: Option<(HoldId, Place)>, now: Timestamp) {
+    fn add(&mut self, reservation: ReservationId, what: Remembered, now: Timestamp) {
         let remembered = if in_time(reservation, now) { &mut self.in_time } else { &mut self.ahead };
         remembered.forget_before(oldest(now));
         remembered.insert(reservation, what);

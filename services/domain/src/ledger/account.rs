@@ -32,18 +32,12 @@ pub struct Totals {
     pub forgiven: Tokens,
 }
 
-/// An account. Outlives its allocation, because what is held can still be settled and debt is not forgotten.
+/// An account. Outlives its allocation, because what is held can still be settled and debt is not forgotten. What every settle
+/// changes comes first, in two lines of a processor's cache.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[repr(C, align(64))]
 pub struct Account {
     pub(super) service: ServiceId,
-    /// What the service is entitled to; none if it has no allocation.
-    pub(super) terms: Option<Terms>,
-    /// What it may borrow.
-    pub(super) borrow: Bucket,
-    /// How that refills.
-    pub(super) borrow_plan: Plan,
-    /// What it could borrow had it never done so: not all of its depth where a burst has begun.
-    pub(super) unborrowed: Bucket,
     pub(super) budgets: Vec<BudgetState>,
     /// In slices now; as `totals.outstanding`, with money.
     pub(super) outstanding: Quantity,
@@ -52,6 +46,14 @@ pub struct Account {
     /// How many of its slices have lapsed.
     pub(super) lapses: u64,
     pub(super) totals: Totals,
+    /// What the service is entitled to; none if it has no allocation.
+    pub(super) terms: Option<Terms>,
+    /// What it may borrow.
+    pub(super) borrow: Bucket,
+    /// How that refills.
+    pub(super) borrow_plan: Plan,
+    /// What it could borrow had it never done so: not all of its depth where a burst has begun.
+    pub(super) unborrowed: Bucket,
 }
 
 impl Account {

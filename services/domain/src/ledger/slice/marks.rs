@@ -88,6 +88,7 @@ impl Marks {
 /// Room for marks that slices have let go of, so that settles in a busy pool allocate nothing. Nothing that is known: one is as
 /// good as another.
 #[derive(Debug, Clone, Default)]
+#[expect(clippy::vec_box, reason = "they are handed on as they are, not copied")]
 pub(in crate::ledger) struct SpareMarks(Vec<Box<[u64; WORDS_MORE]>>);
 
 /// How many are kept: those of as many slices as a busy pool has at once, in 512 KB.
@@ -134,7 +135,9 @@ mod tests {
     fn what_was_marked_beyond_the_end_does_not_count() {
         for (end, count) in [(0, 0), (1, 1), (63, 1), (64, 2), (65, 3), (4_095, 3), (4_096, 4)] {
             let (mut marks, mut spare) = (Marks::default(), SpareMarks::default());
-            [0, 63, 64, 4_095].iter().for_each(|number| marks.mark(*number, &mut spare));
+            for number in [0, 63, 64, 4_095] {
+                marks.mark(number, &mut spare);
+            }
             marks.end_at(end);
             assert_eq!((marks.count(), marks.has(0)), (count, end > 0), "{end}");
             assert_eq!(Marks::from_words(&marks.words()).count(), count);
