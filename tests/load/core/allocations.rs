@@ -12,7 +12,7 @@ const BYTES_MAX: u64 = 1 << 30;
 
 /// A pair of some allocation.
 fn pair(work: &mut DeskAtWork, number: usize) {
-    let hold = work.reserve(number, 10).unwrap();
+    let hold = work.reserve(number, 10).expect("there is plenty");
     assert!(work.settle(number, hold, 6));
 }
 

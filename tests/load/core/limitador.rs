@@ -22,7 +22,7 @@ const PLENTY: u64 = 1 << 50;
 
 /// What is asked of it.
 #[derive(Clone, Copy)]
-pub enum Ask {
+pub(super) enum Ask {
     /// Whether a request would pass.
     Check,
     /// The same, and count it.
@@ -32,7 +32,7 @@ pub enum Ask {
 }
 
 /// Limitador and what it is asked.
-pub struct Limitador {
+pub(super) struct Limitador {
     ask: Ask,
     limiter: RateLimiter,
     namespace: Namespace,
@@ -41,7 +41,7 @@ pub struct Limitador {
 }
 
 /// A limiter with a counter for every service, each with the same limit.
-pub fn limiter(namespace: &str, counters: usize, max: u64) -> RateLimiter {
+pub(super) fn limiter(namespace: &str, counters: usize, max: u64) -> RateLimiter {
     let limiter = RateLimiter::new(counters as u64 * 2);
     let service = "service".try_into().expect("it is an expression");
     limiter.add_limit(Limit::new(namespace, max, WINDOW_S, vec![], vec![service]));
@@ -49,13 +49,13 @@ pub fn limiter(namespace: &str, counters: usize, max: u64) -> RateLimiter {
 }
 
 /// What says whose counter it is.
-pub fn context(number: usize) -> Context<'static> {
+pub(super) fn context(number: usize) -> Context<'static> {
     HashMap::from([("service".to_owned(), format!("service-{number:05}"))]).into()
 }
 
 impl Limitador {
     /// Limitador, asked so.
-    pub fn new(ask: Ask) -> Self {
+    pub(super) fn new(ask: Ask) -> Self {
         let contexts = (0..ALLOCATIONS).map(context).collect();
         let (limiter, order) = (limiter("chat", ALLOCATIONS, PLENTY), Order::even(ALLOCATIONS));
         Self { ask, limiter, namespace: "chat".into(), contexts, order }

@@ -1,7 +1,9 @@
 //! A pool's desk alone, with 10,000 allocations: a reservation and its settle, with all that the service does for them but
 //! the journal and the wire.
 //!
-//! - *from hand*: so many pairs a second that nearly every one is answered from a slice in hand. The target is that pair.
+//! - *from hand*: so many pairs a second that nearly every one is answered from a slice in hand, of one of the allocations
+//!   or of all alike. The targets are for that pair; what lies between the two is going from one allocation to another in
+//!   memory, which takes as long as others leave of the processor's caches.
 //! - *even*, *skewed*: 100,000 pairs a second of the desk's own time, of all allocations alike, or of a few most of the time
 //!   (Zipf). Draws, seals and, where there are budgets, thresholds are part of the mean. `events` says how many there are.
 //! - Limitador does the same work in the same rounds: its check, its check and update, its reserve and commit.
@@ -22,8 +24,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use weir_tests::load::bench;
-use weir_tests::load::options::Plan;
-use weir_tests::load::rounds::{Load, Pair, rounds};
+use weir_tests::load::options::{Extent, Plan};
+use weir_tests::load::rounds::{Load, Pair, Side, rounds};
 use weir_tests::load::target::{Bound, Of, Target};
 
 use limitador::{Ask, Limitador};
@@ -38,7 +40,8 @@ const BASELINE: u64 = 10_000_000_000;
 const NEED: u64 = 10;
 const USED: u64 = 6;
 
-const HAND: &str = "Weir: from hand";
+const ONE: &str = "Weir: from hand, one";
+const HAND: &str = "Weir: from hand, even";
 const EVEN: &str = "Weir: even";
 const SKEWED: &str = "Weir: skewed";
 const BUDGETS: &str = "Weir: skewed, two budgets";
@@ -57,15 +60,9 @@ async fn measure(session: &mut bench::Session<'_>) -> anyhow::Result<()> {
         span: span(5, 200, 1_000),
         warm_up: span(0, 100, 300),
     };
-    let (long, short) = session.options.extent.pick((0, 0), (2_000_000, 200_000), (2_000_000, 200_000));
-    let (even, skewed) = (|| Order::even(ALLOCATIONS), || Order::skewed(ALLOCATIONS));
-    let mut hand = Pairs::new(HAND, even(), MANY, 0).after(long);
-    let mut even = Pairs::new(EVEN, even(), SOME, 0).after(short);
-    let mut budgets = Pairs::new(BUDGETS, skewed(), SOME, 2).after(short);
-    let mut skewed = Pairs::new(SKEWED, skewed(), SOME, 0).after(short);
-    let (mut check, mut checked) = (Check::new(), Limitador::new(Ask::Check));
-    let (mut updated, mut reserved) =
-        (Limitador::new(Ask::CheckAndUpdate), Limitador::new(Ask::ReserveAndCommit));
+    let mut sides = ours(session.options.extent);
+    sides.extend(theirs());
+    let mut sides: Vec<_> = sides.iter_mut().map(|side| -> &mut dyn Side { side.as_mut() }).collect();
     let pair = |candidate, floor| Pair { candidate, floor };
     let pairs = [
         pair("Weir: check", "Limitador: check"),
@@ -73,22 +70,32 @@ async fn measure(session: &mut bench::Session<'_>) -> anyhow::Result<()> {
         pair(EVEN, "Limitador: reserve and commit"),
         pair(SKEWED, "Limitador: reserve and commit"),
     ];
-    let sides: &mut [&mut dyn weir_tests::load::rounds::Side] = &mut [
-        &mut hand,
-        &mut even,
-        &mut skewed,
-        &mut budgets,
-        &mut check,
-        &mut checked,
-        &mut updated,
-        &mut reserved,
-    ];
-    let mut outcome = rounds(plan, Load::Closed { callers: 1 }, sides, &pairs).await?;
-    outcome.targets = vec![Target { of: Of::Side(HAND), metric: timed::MEDIAN, bound: Bound::AtMost(500.0) }];
+    let mut outcome = rounds(plan, Load::Closed { callers: 1 }, &mut sides, &pairs).await?;
+    let target = |side| Target { of: Of::Side(side), metric: timed::MEDIAN, bound: Bound::AtMost(500.0) };
+    outcome.targets = vec![target(ONE), target(HAND)];
     session.show(outcome)?;
     let (ours, theirs) = (over::weir(), over::limitador());
     anyhow::ensure!(ours.too_much() == 0 && ours.is_all(), "{ours}");
     let resident = memory::measure(session)?;
     writeln!(std::io::stdout(), "two threads, the same limits at once\n{ours}\n{theirs}\n{resident}")?;
     Ok(())
+}
+
+/// Desks at work, each for so long that its slices are as large as they get.
+fn ours(extent: Extent) -> Vec<Box<dyn Side>> {
+    let (long, short) = extent.pick((0, 0), (2_000_000, 200_000), (2_000_000, 200_000));
+    let (even, skewed) = (|| Order::even(ALLOCATIONS), || Order::skewed(ALLOCATIONS));
+    vec![
+        Box::new(Pairs::new(ONE, Order::even(1), MANY, 0).after(short)),
+        Box::new(Pairs::new(HAND, even(), MANY, 0).after(long)),
+        Box::new(Pairs::new(EVEN, even(), SOME, 0).after(short)),
+        Box::new(Pairs::new(SKEWED, skewed(), SOME, 0).after(short)),
+        Box::new(Pairs::new(BUDGETS, skewed(), SOME, 2).after(short)),
+        Box::new(Check::new()),
+    ]
+}
+
+fn theirs() -> impl Iterator<Item = Box<dyn Side>> {
+    let asks = [Ask::Check, Ask::CheckAndUpdate, Ask::ReserveAndCommit];
+    asks.into_iter().map(|ask| Box::new(Limitador::new(ask)) as Box<dyn Side>)
 }

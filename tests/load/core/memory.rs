@@ -11,12 +11,12 @@ use super::order::Order;
 use super::{ALLOCATIONS, BASELINE, NEED};
 
 /// The role of that process.
-pub const ROLE: Role = ("holds", |serving| Box::pin(hold(serving)));
+pub(super) const ROLE: Role = ("holds", |serving| Box::pin(hold(serving)));
 /// How fast the holds are placed: all of them in forty seconds of the desk's time, none of which ends before.
 const APART: Duration = Duration::from_micros(40);
 
 /// A line that says how much memory so many live holds take.
-pub fn measure(session: &Session<'_>) -> anyhow::Result<String> {
+pub(super) fn measure(session: &Session<'_>) -> anyhow::Result<String> {
     let holds = session.options.extent.pick(10_000, 1_000_000, 1_000_000);
     let server = Server::start(session.dir, ROLE.0, &[&holds.to_string()])?;
     Ok(server.ready().to_owned())

@@ -9,21 +9,21 @@ const LENGTH: usize = 1 << 18;
 const ZIPF: f64 = 1.0;
 
 /// An endless list of allocations, by number.
-pub struct Order {
+pub(super) struct Order {
     numbers: Vec<u32>,
     next: usize,
 }
 
 impl Order {
     /// All of them equally often.
-    pub fn even(allocations: usize) -> Self {
+    pub(super) fn even(allocations: usize) -> Self {
         let mut dice = StdRng::seed_from_u64(1);
         let last = u32::try_from(allocations).expect("they are few") - 1;
         Self { numbers: (0..LENGTH).map(|_| dice.random_range(0..=last)).collect(), next: 0 }
     }
 
     /// A few of them most of the time.
-    pub fn skewed(allocations: usize) -> Self {
+    pub(super) fn skewed(allocations: usize) -> Self {
         let mut sum = 0.0;
         let mut sums = Vec::new();
         for rank in 1..=u32::try_from(allocations).expect("they are few") {
@@ -39,7 +39,7 @@ impl Order {
     }
 
     /// The next.
-    pub fn draw(&mut self) -> usize {
+    pub(super) fn draw(&mut self) -> usize {
         self.next = (self.next + 1) % LENGTH;
         self.numbers[self.next] as usize
     }

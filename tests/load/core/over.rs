@@ -21,7 +21,7 @@ const SERVICES: usize = 2_000;
 const LIMIT: u64 = 20;
 
 /// What was granted in all, and above limits.
-pub struct Granted {
+pub(super) struct Granted {
     who: &'static str,
     granted: u64,
     /// How many services got more than their limit, and how much more.
@@ -37,12 +37,12 @@ impl Granted {
     }
 
     /// How much was granted above limits.
-    pub const fn too_much(&self) -> u64 {
+    pub(super) const fn too_much(&self) -> u64 {
         self.over.1
     }
 
     /// Whether every service got all of its limit.
-    pub const fn is_all(&self) -> bool {
+    pub(super) const fn is_all(&self) -> bool {
         self.granted >= SERVICES as u64 * LIMIT
     }
 }
@@ -56,7 +56,7 @@ impl fmt::Display for Granted {
 }
 
 /// Weir: a reservation each, of an allocation that has so much at once and as good as no refill.
-pub fn weir() -> Granted {
+pub(super) fn weir() -> Granted {
     let terms = Terms::guarantee(TokensPerMinute::new(1), Tokens::new(LIMIT));
     let desk = Mutex::new(pool_of(SERVICES, 2 * LIMIT, &terms));
     let counts = race(|| {
@@ -69,7 +69,7 @@ pub fn weir() -> Granted {
 }
 
 /// Limitador: a check and update each.
-pub fn limitador() -> Granted {
+pub(super) fn limitador() -> Granted {
     let (limiter, namespace) = (limiter("chat", SERVICES, LIMIT), Namespace::from("chat"));
     let counts = race(|| {
         let contexts: Vec<_> = (0..SERVICES).map(context).collect();

@@ -8,17 +8,17 @@ use weir_tests::load::moment::Moment;
 use weir_tests::load::rounds::{Compare, Metric, Sample};
 
 /// Mean processor time.
-pub const MEAN: Metric = Metric { name: "ns mean", compare: Compare::Ratio };
+pub(super) const MEAN: Metric = Metric { name: "ns mean", compare: Compare::Ratio };
 /// The median of runs of [`RUN`].
-pub const MEDIAN: Metric = Metric { name: "ns median", compare: Compare::Ratio };
+pub(super) const MEDIAN: Metric = Metric { name: "ns median", compare: Compare::Ratio };
 /// Events for the journal that a pair makes, its settle included.
-pub const EVENTS: Metric = Metric { name: "events", compare: Compare::Ratio };
+pub(super) const EVENTS: Metric = Metric { name: "events", compare: Compare::Ratio };
 
 /// How often the work is done between two looks at the clock, which take half a microsecond together.
 const RUN: u32 = 64;
 
 /// Does a piece of work for about so long. What it took, and how often it was done.
-pub fn sample(span: Duration, mut work: impl FnMut()) -> (Sample, u64) {
+pub(super) fn sample(span: Duration, mut work: impl FnMut()) -> (Sample, u64) {
     let begun = Moment::now();
     let mut runs: Vec<f64> = Vec::new();
     while begun.elapsed() < span {

@@ -14,7 +14,7 @@ use super::timed::{EVENTS, sample};
 use super::{ALLOCATIONS, BASELINE, NEED, USED};
 
 /// Pairs at a rate, of allocations in an order.
-pub struct Pairs {
+pub(super) struct Pairs {
     name: &'static str,
     work: DeskAtWork,
     order: Order,
@@ -24,13 +24,13 @@ pub struct Pairs {
 
 impl Pairs {
     /// So many pairs a second of the desk's own time, of allocations with so many budgets.
-    pub fn new(name: &'static str, order: Order, per_second: u32, budgets: usize) -> Self {
+    pub(super) fn new(name: &'static str, order: Order, per_second: u32, budgets: usize) -> Self {
         let work = pool_of(ALLOCATIONS, 2, &terms(BASELINE, budgets));
         Self { name, work, order, apart: Duration::from_secs(1) / per_second }
     }
 
     /// The same, some pairs later: slices are as large as they get.
-    pub fn after(mut self, pairs: u32) -> Self {
+    pub(super) fn after(mut self, pairs: u32) -> Self {
         (0..pairs).for_each(|_| self.pair());
         self
     }
@@ -63,14 +63,14 @@ impl Side for Pairs {
 }
 
 /// Whether a request would pass, and nothing more.
-pub struct Check {
+pub(super) struct Check {
     work: DeskAtWork,
     order: Order,
 }
 
 impl Check {
     /// Of evenly used allocations.
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { work: pool_of(ALLOCATIONS, 2, &terms(BASELINE, 0)), order: Order::even(ALLOCATIONS) }
     }
 }
