@@ -101,7 +101,7 @@ impl Simulator {
         let work =
             Work { journal, tell, left: left.clone(), shutdown, handle: Handle::current(), _permit: permit };
         self.tasks.spawn(async move {
-            let ended = tokio::task::spawn_blocking(move || work.run(wanted, rules)).await;
+            let ended = tokio::task::spawn_blocking(move || work.run(&wanted, rules)).await;
             if let Err(panicked) = ended {
                 tracing::error!(%panicked, "simulation failed");
             }
@@ -122,8 +122,8 @@ struct Work {
 }
 
 impl Work {
-    fn run(self, wanted: Wanted, rules: Rules) {
-        let told = self.simulate(&wanted, rules);
+    fn run(self, wanted: &Wanted, rules: Rules) {
+        let told = self.simulate(wanted, rules);
         if let Ok(Told::Found { report, .. }) = &told {
             let (author, allocations) = (&wanted.by.author, report.allocations.len());
             tracing::info!(author, allocations, "simulated a policy");

@@ -5,7 +5,7 @@ use weir_proto::codec;
 use weir_proto::governance::v1::budget::Limit;
 use weir_proto::governance::v1::{AllocationOutcome, SimulatedBudget, SimulatedRefusals, SimulationReport};
 
-use super::shown::{Found, amount, change, instant};
+use super::shown::{Found, amount, instant};
 use crate::instant::Span;
 use crate::output::{bar, grouped};
 
@@ -87,8 +87,13 @@ fn budgets(found: &[Found<'_>]) -> String {
                 found.map_or_else(|| "none".to_owned(), level_text)
             };
             let (service, pool) = (&allocation.service, &allocation.pool);
-            let levels = change(level(now), level(candidate));
-            lines.push(format!("budget {budget} of {service} in pool {pool} at the end: {levels}"));
+            let (now, candidate) = (level(now), level(candidate));
+            let budget = format!("budget {budget} of {service} in pool {pool}, at the end:");
+            if now == candidate {
+                lines.push(format!("{budget} {now}"));
+            } else {
+                lines.extend([budget, format!("  now    {now}"), format!("  tried  {candidate}")]);
+            }
         }
     }
     lines.join("\n")
@@ -126,7 +131,8 @@ mod tests {
             "  request_size  32 requests, 11 678 tokens, first at 1970-01-03T00:00:00Z, 32 of them without a time",
             "  at worst      12 requests, 3 400 tokens, in the minute of 1970-01-02T00:00:00Z",
             "  shadow mode   1 request, 10 tokens would have passed only because nothing is enforced",
-            "budget month of shop-assistant in pool chat at the end: ██████░░░░ 152.50 of 250.00 USD → ███████░░░ 152.50 of 200.00 USD",
+            "budget month of shop-assistant in pool chat, at the end:\n  now    ██████░░░░ 152.50 of 250.00 USD\n",
+            "\n  tried  ███████░░░ 152.50 of 200.00 USD",
         ] {
             assert!(text.contains(part), "{part:?} is not in\n{text}");
         }

@@ -1,4 +1,5 @@
 //! Reports to show.
+#![expect(clippy::unnecessary_wraps, reason = "fields of messages are optional")]
 
 use weir_domain::time::Timestamp;
 use weir_proto::codec::timestamp_to_wire;

@@ -21,7 +21,7 @@ pub(super) fn text(report: &SimulationReport) -> String {
         vec![format!("{from} to {to}: {}, as the policy stands → as tried", amount(Some(asked), "request"))];
     for pool in &report.pools {
         let found = report.allocations.iter().filter(|found| found.pool == pool.pool);
-        blocks.extend(pool_blocks(pool, shortlist(found), &from, &to));
+        blocks.extend(pool_blocks(pool, &shortlist(found), &from, &to));
     }
     blocks.extend(refusals::blocks(report));
     blocks.push(notes(report));
@@ -54,10 +54,10 @@ fn shortlist<'a>(found: impl Iterator<Item = &'a SimulatedAllocation>) -> Vec<Fo
     found
 }
 
-fn pool_blocks(pool: &SimulatedPool, found: Vec<Found<'_>>, from: &str, to: &str) -> Vec<String> {
+fn pool_blocks(pool: &SimulatedPool, found: &[Found<'_>], from: &str, to: &str) -> Vec<String> {
     let outcome = |side: &Option<PoolOutcome>| side.clone().unwrap_or_default();
     let (now, candidate) = (outcome(&pool.now), outcome(&pool.candidate));
-    let capacity = change(rate(now.capacity_per_minute), rate(candidate.capacity_per_minute));
+    let capacity = change(&rate(now.capacity_per_minute), &rate(candidate.capacity_per_minute));
     let mut block = format!("pool {}: {capacity} tokens a minute", pool.pool);
     if let Some(peak) = candidate.peak.or(now.peak) {
         let tokens = grouped(peak.amount.unwrap_or_default().tokens);
@@ -71,7 +71,7 @@ fn pool_blocks(pool: &SimulatedPool, found: Vec<Found<'_>>, from: &str, to: &str
     if more > 0 {
         block += &format!("\nand {more} more; --format json has them all");
     }
-    vec![block, drawn(&found, from, to)]
+    vec![block, drawn(found, from, to)]
 }
 
 fn cells(found: &Found<'_>) -> Vec<String> {
@@ -80,13 +80,13 @@ fn cells(found: &Found<'_>) -> Vec<String> {
     let peak =
         |outcome: &AllocationOutcome| outcome.peak.and_then(|peak| peak.amount).unwrap_or_default().tokens;
     let both =
-        |part: &dyn Fn(&AllocationOutcome) -> u64| change(grouped(part(now)), grouped(part(candidate)));
+        |part: &dyn Fn(&AllocationOutcome) -> u64| change(&grouped(part(now)), &grouped(part(candidate)));
     vec![
         allocation.service.clone(),
         both(&|outcome| asked(outcome).requests),
         both(&|outcome| asked(outcome).tokens),
         both(&peak),
-        change(rate(now.baseline_per_minute), rate(candidate.baseline_per_minute)),
+        change(&rate(now.baseline_per_minute), &rate(candidate.baseline_per_minute)),
         both(&|outcome| outcome.refused.unwrap_or_default().requests),
         both(&|outcome| outcome.borrowed_tokens),
     ]
@@ -166,8 +166,8 @@ fn verdict(candidate: SimulatedAmount, now: SimulatedAmount) -> String {
 }
 
 /// `a → b`, or what both are.
-pub(super) fn change(now: String, candidate: String) -> String {
-    if now == candidate { now } else { format!("{now} → {candidate}") }
+fn change(now: &str, candidate: &str) -> String {
+    if now == candidate { now.to_owned() } else { format!("{now} → {candidate}") }
 }
 
 fn rate(rate: Option<u64>) -> String {
