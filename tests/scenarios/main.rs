@@ -10,6 +10,7 @@ mod first_steps;
 mod outage;
 mod policy;
 mod showback;
+mod simulate;
 mod stage;
 mod tables;
 
@@ -75,7 +76,7 @@ fn whole_weir() -> Vec<Trial> {
 /// What is governed, on one Weir that the first of them starts.
 fn on_one_stage() -> Vec<Trial> {
     let shared = stage::Shared::default();
-    let (bursts, borrowing, policy) = (shared.clone(), shared.clone(), shared);
+    let (bursts, borrowing, policy) = (shared.clone(), shared.clone(), shared.clone());
     vec![
         trial("a_burst_lifts_the_limit_while_it_lasts_and_survives_a_restart", move || {
             bursts::a_burst_lifts_the_limit_while_it_lasts_and_survives_a_restart(bursts)
@@ -85,6 +86,9 @@ fn on_one_stage() -> Vec<Trial> {
         }),
         trial("export_of_an_applied_policy_plans_to_no_change", move || {
             policy::export_of_an_applied_policy_plans_to_no_change(policy)
+        }),
+        trial("a_candidate_shows_whom_it_would_refuse_and_refuses_nobody", move || {
+            simulate::a_candidate_shows_whom_it_would_refuse_and_refuses_nobody(shared)
         }),
     ]
 }
