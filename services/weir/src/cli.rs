@@ -10,7 +10,9 @@ use clap::{Args, Parser, Subcommand};
 use weir_domain::ids::{PoolId, ServiceId};
 
 pub(crate) use events::{Events, TopicName};
-pub(crate) use governance::{Access, BurstRequest, Bursts, Debt, Exceptions, KeyRequest, Keys, RoleName, Seen};
+pub(crate) use governance::{
+    Access, BurstRequest, Bursts, Debt, Exceptions, KeyRequest, Keys, RoleName, Seen,
+};
 pub(crate) use simulate::{Simulate, SimulateFormat};
 
 /// Meters and shares LLM capacity among many teams: gateway, quota, showback.

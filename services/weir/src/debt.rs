@@ -14,7 +14,12 @@ pub(crate) async fn run(config: &Config, command: cli::Debt) -> anyhow::Result<(
     }
 }
 
-async fn forgive(quota: &mut Quota, service: &ServiceId, pool: &PoolId, reason: String) -> anyhow::Result<()> {
+async fn forgive(
+    quota: &mut Quota,
+    service: &ServiceId,
+    pool: &PoolId,
+    reason: String,
+) -> anyhow::Result<()> {
     let (pool, service) = (pool.to_string(), service.to_string());
     let said = format!("service {service} in pool {pool}");
     let request =
