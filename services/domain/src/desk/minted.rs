@@ -64,8 +64,10 @@ impl Packed {
 #[derive(Debug, Clone)]
 pub(super) struct Minted {
     stretches: VecDeque<Table<ReservationId, Packed>>,
-    /// The first of them. What was minted before may have been forgotten.
+    /// The first of them.
     first: Stretch,
+    /// What was minted before may have been forgotten.
+    horizon: Stretch,
     count: usize,
     max: usize,
 }
@@ -73,7 +75,7 @@ pub(super) struct Minted {
 impl Minted {
     /// Room for so many.
     pub(super) const fn new(max: usize) -> Self {
-        Self { stretches: VecDeque::new(), first: Stretch(0), count: 0, max }
+        Self { stretches: VecDeque::new(), first: Stretch(0), horizon: Stretch(0), count: 0, max }
     }
 
     pub(super) fn get(&self, reservation: ReservationId) -> Option<Remembered> {
@@ -84,7 +86,7 @@ impl Minted {
     /// Whether it would be remembered, and is not one that may have been forgotten.
     pub(super) fn has_room_for(&self, reservation: ReservationId) -> bool {
         let stretch = minted_in(reservation);
-        stretch > self.first || stretch == self.first && self.count < self.max
+        stretch >= self.horizon && (self.count < self.max || stretch > self.first)
     }
 
     /// Remembers one that there is room for.
@@ -93,6 +95,7 @@ impl Minted {
         while self.count >= self.max && self.first < stretch {
             self.forget_first();
         }
+        self.reach_back(stretch);
         self.reach(stretch, 0);
         let Some(place) = self.place(stretch) else { return };
         let is_new = self.stretches[place].insert(reservation, Packed::new(what)).is_none();
@@ -104,13 +107,26 @@ impl Minted {
         while self.first < oldest && !self.stretches.is_empty() {
             self.forget_first();
         }
-        self.first = self.first.max(oldest);
+        self.horizon = self.horizon.max(oldest);
     }
 
     /// Makes room in the stretches up to one, for as many as there were lately.
     pub(super) fn make_room(&mut self, until: Stretch) {
         let lately = self.stretches.iter().rev().take(LIKE_THE_LAST).map(Table::len).max().unwrap_or(0);
-        self.reach(until, lately + lately / 4);
+        if lately > 0 {
+            self.reach(until, lately + lately / 4);
+        }
+    }
+
+    /// The first stretch is this one, or before it.
+    fn reach_back(&mut self, stretch: Stretch) {
+        if self.stretches.is_empty() {
+            self.first = stretch;
+        }
+        while stretch < self.first {
+            self.stretches.push_front(Table::default());
+            self.first = Stretch(self.first.0 - 1);
+        }
     }
 
     fn reach(&mut self, stretch: Stretch, room: usize) {
@@ -124,6 +140,7 @@ impl Minted {
         let forgotten = self.stretches.pop_front();
         self.count -= forgotten.map_or(0, |table| table.len());
         self.first = Stretch(self.first.0 + 1);
+        self.horizon = self.horizon.max(self.first);
     }
 
     fn place(&self, stretch: Stretch) -> Option<usize> {
@@ -182,7 +199,16 @@ mod tests {
         let mut all = Minted::new(9);
         remember(&mut all, minted(0, 1));
         all.forget_before(Stretch(u64::MAX / 2));
-        assert_eq!((all.count, all.stretches.len(), all.first), (0, 0, Stretch(u64::MAX / 2)));
+        assert_eq!((all.count, all.stretches.len(), all.horizon), (0, 0, Stretch(u64::MAX / 2)));
+    }
+
+    #[test]
+    fn one_that_comes_late_is_remembered_too() {
+        let mut all = Minted::new(9);
+        remember(&mut all, minted(9 * STRETCH_MS, 1));
+        remember(&mut all, minted(2 * STRETCH_MS, 1));
+        assert!(all.get(minted(9 * STRETCH_MS, 1)).is_some() && all.get(minted(2 * STRETCH_MS, 1)).is_some());
+        assert_eq!((all.count, all.stretches.len()), (2, 8));
     }
 
     #[test]
