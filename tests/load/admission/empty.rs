@@ -1,7 +1,8 @@
-//! The floor: two unary calls that carry nothing.
+//! The floor: unary calls that carry nothing. Beside them in the same server, what `echo` answers.
 
 use std::convert::Infallible;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures_util::future::{BoxFuture, LocalBoxFuture, Ready, ready};
 use http::uri::PathAndQuery;
@@ -9,15 +10,21 @@ use tokio::net::TcpListener;
 use tonic::body::Body;
 use tonic::client::Grpc;
 use tonic::server::{NamedService, UnaryService};
+use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
-use tonic::transport::{Channel, Server};
 use tonic::{Request, Response, Status};
 use tonic_prost::ProstCodec;
 use tower_service::Service;
+use weir_proto::quota::v1::admission_service_server::AdmissionServiceServer;
 use weir_tests::load::closed::Caller;
 use weir_tests::load::moment::Moment;
+use weir_tests::load::organisation::QuotaChannel;
 use weir_tests::load::server::{Role, Serving};
 
+use crate::echo::Echo;
+
+/// As the quota service has it.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
 const METHOD: &str = "/weir.tests.Empty/Call";
 
 /// The role that is the empty service.
@@ -29,7 +36,9 @@ fn serve(serving: Serving) -> LocalBoxFuture<'static, anyhow::Result<()>> {
         serving.say(&listener.local_addr()?.to_string())?;
         let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
         Server::builder()
+            .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
             .add_service(Empty)
+            .add_service(AdmissionServiceServer::new(Echo))
             .serve_with_incoming_shutdown(incoming, serving.stop.cancelled_owned())
             .await?;
         Ok(())
@@ -72,21 +81,24 @@ impl UnaryService<()> for Nothing {
     }
 }
 
-/// One caller.
-pub(crate) struct EmptyPair(Grpc<Channel>);
+/// One caller, each of whose requests is so many calls.
+pub(crate) struct EmptyCalls {
+    grpc: Grpc<QuotaChannel>,
+    count: usize,
+}
 
-impl EmptyPair {
-    pub(crate) fn new(channel: Channel) -> Self {
-        Self(Grpc::new(channel))
+impl EmptyCalls {
+    pub(crate) fn new(channel: QuotaChannel, count: usize) -> Self {
+        Self { grpc: Grpc::new(channel), count }
     }
 }
 
-impl Caller for EmptyPair {
+impl Caller for EmptyCalls {
     async fn call(&mut self, _: Moment) -> anyhow::Result<()> {
-        for _ in 0..2 {
-            self.0.ready().await?;
+        for _ in 0..self.count {
+            self.grpc.ready().await?;
             let path = PathAndQuery::from_static(METHOD);
-            self.0.unary(Request::new(()), path, ProstCodec::<(), ()>::default()).await?;
+            self.grpc.unary(Request::new(()), path, ProstCodec::<(), ()>::default()).await?;
         }
         Ok(())
     }

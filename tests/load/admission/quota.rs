@@ -8,27 +8,30 @@ use weir_tests::load::closed::Caller;
 use weir_tests::load::moment::Moment;
 use weir_tests::load::organisation::{MODEL, POOL, QuotaChannel, QuotaServer, service};
 
+use crate::mint::Mint;
+
 /// What a call holds, and what it turns out to use.
-const HELD_TOKENS: u64 = 1_500;
-const USED_TOKENS: u64 = 400;
-const INPUT_TOKENS: u64 = 250;
+pub(crate) const HELD_TOKENS: u64 = 1_500;
+pub(crate) const USED_TOKENS: u64 = 400;
+pub(crate) const INPUT_TOKENS: u64 = 250;
 
 /// One caller.
 pub(crate) struct ReserveAndSettle {
     client: AdmissionServiceClient<QuotaChannel>,
     service: String,
+    mint: Mint,
 }
 
 impl ReserveAndSettle {
     pub(crate) fn new(client: AdmissionServiceClient<QuotaChannel>, index: usize) -> Self {
-        Self { client, service: service(index) }
+        Self { client, service: service(index), mint: Mint::default() }
     }
 }
 
 impl Caller for ReserveAndSettle {
     async fn call(&mut self, _: Moment) -> anyhow::Result<()> {
         let reserve = ReserveRequest {
-            reservation_id: weir_runtime::ids::reservation_id().to_string(),
+            reservation_id: self.mint.next().to_string(),
             service: self.service.clone(),
             pool: POOL.to_owned(),
             tokens: HELD_TOKENS,

@@ -55,6 +55,11 @@ impl CpuClock {
 }
 
 impl CpuReading {
+    /// What all threads that there are have used since they began. Threads that have ended are left out.
+    pub fn since_start(&self) -> Duration {
+        Duration::from_nanos(self.threads.values().sum())
+    }
+
     /// What was used since an earlier reading. To the nanosecond, unless a thread has ended since: then in ticks.
     pub fn since(&self, earlier: &Self) -> Duration {
         if earlier.threads.keys().all(|id| self.threads.contains_key(id)) {

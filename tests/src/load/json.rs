@@ -29,6 +29,7 @@ fn one(placement: Placement, outcome: &Outcome) -> Value {
         "others_share": outcome.others_share,
         "sides": sides,
         "comparisons": outcome.pairs.iter().map(|pair| comparison(outcome, *pair)).collect::<Vec<_>>(),
+        "targets": outcome.targets.iter().map(|target| target.verdict(outcome)).collect::<Vec<_>>(),
     })
 }
 

@@ -111,14 +111,19 @@ pub async fn connect(address: &str) -> anyhow::Result<Channel> {
     Ok(Endpoint::from_shared(format!("http://{address}"))?.tcp_nodelay(true).connect().await?)
 }
 
+/// The same with the token on every call.
+pub async fn connect_as_caller(address: &str) -> anyhow::Result<QuotaChannel> {
+    let bearer = Bearer(format!("Bearer {TOKEN}").parse()?);
+    Ok(InterceptedService::new(connect(address).await?, bearer))
+}
+
 impl QuotaServer {
     /// Starts one over a kind of journal within a folder, and tells it the organisation.
     pub async fn start(dir: &Path, kind: &str) -> anyhow::Result<Self> {
         let data = dir.join(format!("quota-{kind}"));
         std::fs::create_dir_all(&data)?;
         let server = Server::start(dir, QUOTA.0, &[&data.to_string_lossy(), kind])?;
-        let bearer = Bearer(format!("Bearer {TOKEN}").parse()?);
-        let channel = InterceptedService::new(connect(server.ready()).await?, bearer);
+        let channel = connect_as_caller(server.ready()).await?;
         let quota = Self { server, channel };
         let applied = quota
             .governance()

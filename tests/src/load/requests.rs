@@ -21,6 +21,10 @@ pub const CPU_US: Metric = Metric { name: "CPU µs", compare: Compare::Ratio };
 /// The part of it that only the first of several processes used: the one that is called.
 pub const OWN_CPU_US: Metric = Metric { name: "of it own", compare: Compare::Ratio };
 
+/// What the servers and whoever calls them used for one call: on one core that nobody else uses, a saturated load makes so
+/// many calls a second as fit. Where others use the core too, this is what its ratio to the floor's says all the same.
+pub const ALL_CPU_US: Metric = Metric { name: "all CPU µs", compare: Compare::Ratio };
+
 /// A side that is called.
 pub struct Requests<C> {
     name: &'static str,
@@ -47,7 +51,9 @@ impl<C: Caller> Requests<C> {
             Load::Open { per_second } | Load::Streams { per_second } => {
                 open_loop(&mut self.callers, per_second, span).await
             }
-            Load::Events { .. } => anyhow::bail!("events are no calls"),
+            Load::Batches { .. } | Load::Start { .. } | Load::Events { .. } => {
+                anyhow::bail!("these are no calls")
+            }
         }
     }
 }
@@ -64,14 +70,15 @@ impl<C: Caller> Side for Requests<C> {
 
     async fn run(&mut self, load: Load, span: Duration) -> anyhow::Result<Sample> {
         let clocks = self.clocks.clone();
+        let (callers, before) = (CpuClock::own(), CpuClock::own().read()?);
         let (calls, used) = metered(&clocks, self.calls(load, span)).await?;
         self.answered += calls.latencies.count();
-        Ok(sample(load, &calls, &used))
+        Ok(sample(load, &calls, &used, callers.read()?.since(&before)))
     }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "calls of a run are far below 2^52")]
-fn sample(load: Load, calls: &Calls, used: &[Duration]) -> Sample {
+fn sample(load: Load, calls: &Calls, used: &[Duration], by_callers: Duration) -> Sample {
     let count = calls.latencies.count() as f64;
     let mut sample = Vec::new();
     if matches!(load, Load::Closed { .. }) {
@@ -80,7 +87,9 @@ fn sample(load: Load, calls: &Calls, used: &[Duration]) -> Sample {
     sample.push((P50_US, calls.latencies.quantile_us(0.5)));
     sample.push((P99_US, calls.latencies.quantile_us(0.99)));
     if let Some(own) = used.first() {
-        sample.push((CPU_US, used.iter().sum::<Duration>().as_secs_f64() * 1e6 / count));
+        let by_servers = used.iter().sum::<Duration>();
+        sample.push((CPU_US, by_servers.as_secs_f64() * 1e6 / count));
+        sample.push((ALL_CPU_US, (by_servers + by_callers).as_secs_f64() * 1e6 / count));
         if used.len() > 1 {
             sample.push((OWN_CPU_US, own.as_secs_f64() * 1e6 / count));
         }

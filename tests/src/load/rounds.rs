@@ -11,6 +11,7 @@ use super::machine::Usage;
 use super::moment::Moment;
 use super::options::Plan;
 use super::spread::Spread;
+use super::target::Target;
 
 /// What is asked of a side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +31,20 @@ pub enum Load {
         /// How many begin in a second.
         per_second: u32,
     },
+    /// Batches on one stream, the next one sent as soon as one is answered.
+    Batches {
+        /// How many are under way.
+        in_flight: usize,
+    },
+    /// A start from a journal.
+    Start {
+        /// Events in it.
+        events: usize,
+        /// Records in which they are.
+        records: usize,
+        /// Allocations that they are of.
+        allocations: usize,
+    },
     /// A fixed amount of work, as fast as it goes.
     Events {
         /// How much.
@@ -44,6 +59,11 @@ impl fmt::Display for Load {
             Self::Closed { callers } => write!(f, "closed loop, {callers} callers"),
             Self::Open { per_second } => write!(f, "open loop, {per_second} requests/s"),
             Self::Streams { per_second } => write!(f, "streams, {per_second} begin each second"),
+            Self::Batches { in_flight: 1 } => write!(f, "one stream, 1 batch in flight"),
+            Self::Batches { in_flight } => write!(f, "one stream, {in_flight} batches in flight"),
+            Self::Start { events, records, allocations } => {
+                write!(f, "{events} events of {allocations} allocations in {records} records")
+            }
             Self::Events { count } => write!(f, "{count} events"),
         }
     }
@@ -94,7 +114,7 @@ pub trait Side {
 }
 
 /// A candidate and what it is compared with, by name.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pair {
     /// Whose figures are divided, or taken from.
     pub candidate: &'static str,
@@ -113,6 +133,8 @@ pub struct Outcome {
     pub sides: Vec<(&'static str, Vec<Sample>)>,
     /// What was compared.
     pub pairs: Vec<Pair>,
+    /// What the comparisons should come to, if that is known.
+    pub targets: Vec<Target>,
     /// The share of the machine, 0 to 1, that processes used which are not ours.
     pub others_share: f64,
 }
@@ -136,7 +158,8 @@ pub async fn rounds(
         }
     }
     let others_share = meanwhile.others_share()?;
-    Ok(Outcome { load, plan, sides: samples, pairs: pairs.to_vec(), others_share })
+    let (pairs, targets) = (pairs.to_vec(), Vec::new());
+    Ok(Outcome { load, plan, sides: samples, pairs, targets, others_share })
 }
 
 /// Whose turn it is: every round begins with another side, and every other round goes backwards, so that no side always
@@ -169,8 +192,13 @@ impl Outcome {
 
     /// A pair's figures compared round by round, if both have them.
     pub fn compared(&self, pair: Pair, metric: Metric) -> Option<Spread> {
+        self.compared_as(pair, metric, metric.compare)
+    }
+
+    /// The same in a given way.
+    pub fn compared_as(&self, pair: Pair, metric: Metric, compare: Compare) -> Option<Spread> {
         let (candidate, floor) = (self.figures(pair.candidate, metric), self.figures(pair.floor, metric));
-        let within_rounds = candidate.iter().zip(&floor).map(|(one, other)| metric.compare.of(*one, *other));
+        let within_rounds = candidate.iter().zip(&floor).map(|(one, other)| compare.of(*one, *other));
         Spread::of(within_rounds)
     }
 }

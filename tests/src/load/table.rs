@@ -34,7 +34,9 @@ pub fn render(benchmark: &str, placement: Placement, outcome: &Outcome) -> Strin
         };
         table.add_row(std::iter::once(label(*pair)).chain(metrics.iter().map(figure)));
     }
-    format!("\n{title}\n{table}\n")
+    let verdicts: String =
+        outcome.targets.iter().map(|target| format!("{}\n", target.verdict(outcome))).collect();
+    format!("\n{title}\n{table}\n{verdicts}")
 }
 
 fn seconds(span: f64) -> String {
