@@ -23,7 +23,7 @@ const LIMIT: u64 = 20;
 /// What was granted in all, and above limits.
 pub(super) struct Granted {
     who: &'static str,
-    granted: u64,
+    in_all: u64,
     /// How many services got more than their limit, and how much more.
     over: (u64, u64),
 }
@@ -33,7 +33,7 @@ impl Granted {
         let counts: Vec<_> = counts.iter().map(|count| count.load(Ordering::Relaxed)).collect();
         let over: Vec<_> =
             counts.iter().map(|count| count.saturating_sub(LIMIT)).filter(|over| *over > 0).collect();
-        Self { who, granted: counts.iter().sum(), over: (over.len() as u64, over.iter().sum()) }
+        Self { who, in_all: counts.iter().sum(), over: (over.len() as u64, over.iter().sum()) }
     }
 
     /// How much was granted above limits.
@@ -43,15 +43,15 @@ impl Granted {
 
     /// Whether every service got all of its limit.
     pub(super) const fn is_all(&self) -> bool {
-        self.granted >= SERVICES as u64 * LIMIT
+        self.in_all >= SERVICES as u64 * LIMIT
     }
 }
 
 impl fmt::Display for Granted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { who, granted, over: (services, requests) } = self;
+        let Self { who, in_all, over: (services, requests) } = self;
         let whole = SERVICES as u64 * LIMIT;
-        write!(f, "{who}: granted {granted} of {whole}; {services} services over their limit, by {requests}")
+        write!(f, "{who}: granted {in_all} of {whole}; {services} services over their limit, by {requests}")
     }
 }
 
@@ -98,7 +98,7 @@ fn meet(arrived: &AtomicUsize, all: usize) {
 fn run_anywhere() {
     let mut all = CpuSet::new();
     (0..CpuSet::MAX_CPU).for_each(|processor| all.set(processor));
-    drop(sched_setaffinity(None, &all));
+    let _is_free = sched_setaffinity(None, &all);
 }
 
 /// What each service was granted by whatever every thread asks.
