@@ -13,7 +13,7 @@ use weir_runtime::clock::{Clock, SystemClock};
 use crate::cli::RoleName;
 use crate::client::{self, Quota};
 use crate::config::Config;
-use crate::{author, cli, keys, output, secret_text};
+use crate::{cli, keys, output, secret_text};
 
 /// What every access key begins with, so that secret scanners can find a leaked one.
 const PREFIX: &str = "weir_access_";
@@ -55,7 +55,7 @@ async fn create(
 ) -> anyhow::Result<()> {
     let secret = secret_text::random(PREFIX);
     let key = AccessKey { id, hash: secret_text::hash(&secret), role, expires };
-    let (author, wire, etag) = (author(), Some(codec::access_key_to_wire(&key)), seen.etag());
+    let (author, wire, etag) = (quota.author.clone(), Some(codec::access_key_to_wire(&key)), seen.etag());
     let request =
         CreateAccessKeyRequest { author, reason, key: wire, etag, ..CreateAccessKeyRequest::default() };
     quota.governance.create_access_key(request).await.map_err(|status| client::said(&status))?;
@@ -97,7 +97,7 @@ fn table(keys: &[AccessKey], now: Timestamp) -> String {
 }
 
 async fn revoke(quota: &mut Quota, name: AccessKeyId, reason: String, seen: cli::Seen) -> anyhow::Result<()> {
-    let (author, id, etag) = (author(), name.to_string(), seen.etag());
+    let (author, id, etag) = (quota.author.clone(), name.to_string(), seen.etag());
     let request = RevokeAccessKeyRequest { author, reason, id, etag, ..RevokeAccessKeyRequest::default() };
     let reply = quota.governance.revoke_access_key(request).await.map_err(|status| client::said(&status))?;
     let done = if reply.into_inner().revoked { "is revoked" } else { "had been revoked before" };

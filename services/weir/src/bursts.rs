@@ -16,7 +16,7 @@ use weir_runtime::clock::{Clock, SystemClock};
 use crate::client::{self, Quota};
 use crate::config::Config;
 use crate::instant::{When, shown};
-use crate::{author, cli, output};
+use crate::{cli, output};
 
 pub(crate) async fn run(config: &Config, command: cli::Bursts) -> anyhow::Result<()> {
     let mut quota = client::connect(config).await?;
@@ -25,10 +25,11 @@ pub(crate) async fn run(config: &Config, command: cli::Bursts) -> anyhow::Result
         cli::Bursts::List { all, service } => return list(&mut quota, all, service).await,
         cli::Bursts::Request(mut wanted) => {
             let etag = mem::take(&mut wanted.seen).etag();
-            request(&mut quota, &asked(wanted, now)?, etag).await?
+            let wanted = asked(wanted, quota.author.clone(), now)?;
+            request(&mut quota, &wanted, etag).await?
         }
         cli::Bursts::Approve { name, best_effort, reason, seen } => {
-            let (author, burst, etag) = (author(), name.to_string(), seen.etag());
+            let (author, burst, etag) = (quota.author.clone(), name.to_string(), seen.etag());
             let asked = ApproveBurstRequest {
                 author,
                 reason,
@@ -41,15 +42,15 @@ pub(crate) async fn run(config: &Config, command: cli::Bursts) -> anyhow::Result
             approved.map_err(|status| client::said(&status))?.into_inner()
         }
         cli::Bursts::Deny { name, reason, seen } => {
-            let denied = quota.governance.deny_burst(decided(&name, reason, seen)).await;
+            let denied = quota.governance.deny_burst(decided(&quota.author, &name, reason, seen)).await;
             denied.map_err(|status| client::said(&status))?.into_inner()
         }
         cli::Bursts::Revoke { name, reason, seen } => {
-            let revoked = quota.governance.revoke_burst(decided(&name, reason, seen)).await;
+            let revoked = quota.governance.revoke_burst(decided(&quota.author, &name, reason, seen)).await;
             revoked.map_err(|status| client::said(&status))?.into_inner()
         }
         cli::Bursts::Extend { name, end, reason, seen } => {
-            let (author, burst, etag) = (author(), name.to_string(), seen.etag());
+            let (author, burst, etag) = (quota.author.clone(), name.to_string(), seen.etag());
             let end = Some(codec::timestamp_to_wire(end.seen_from(now)));
             let asked =
                 ExtendBurstRequest { author, reason, burst, end, etag, ..ExtendBurstRequest::default() };
@@ -62,7 +63,7 @@ pub(crate) async fn run(config: &Config, command: cli::Bursts) -> anyhow::Result
 }
 
 /// The burst that somebody asks for.
-fn asked(wanted: cli::BurstRequest, now: Timestamp) -> anyhow::Result<Burst> {
+fn asked(wanted: cli::BurstRequest, requester: String, now: Timestamp) -> anyhow::Result<Burst> {
     let instant = |when: When| when.seen_from(now);
     let (start, end) = (instant(wanted.start), instant(wanted.end));
     let window = Window::try_new(start, end)
@@ -79,7 +80,7 @@ fn asked(wanted: cli::BurstRequest, now: Timestamp) -> anyhow::Result<Burst> {
         window,
         category: wanted.category,
         reason: wanted.reason,
-        requester: author(),
+        requester,
     })
 }
 
@@ -94,7 +95,7 @@ fn usual_name(service: &ServiceId, category: &str, start: Timestamp) -> anyhow::
 
 /// Asks for a burst. The very same request again changes nothing.
 pub(crate) async fn request(quota: &mut Quota, burst: &Burst, etag: String) -> anyhow::Result<BurstResponse> {
-    let (author, burst) = (author(), Some(codec::burst_to_wire(burst)));
+    let (author, burst) = (quota.author.clone(), Some(codec::burst_to_wire(burst)));
     let request = RequestBurstRequest { author, burst, etag, ..RequestBurstRequest::default() };
     let answer = quota.governance.request_burst(request).await;
     Ok(answer.map_err(|status| client::said(&status))?.into_inner())
@@ -108,8 +109,8 @@ pub(crate) async fn any(quota: &mut Quota, name: &BurstId) -> anyhow::Result<boo
     Ok(bursts.iter().filter_map(|state| state.burst.as_ref()).any(|burst| burst.id == name.as_str()))
 }
 
-fn decided(name: &BurstId, reason: String, seen: cli::Seen) -> DecideBurstRequest {
-    let (author, burst, etag) = (author(), name.to_string(), seen.etag());
+fn decided(author: &str, name: &BurstId, reason: String, seen: cli::Seen) -> DecideBurstRequest {
+    let (author, burst, etag) = (author.to_owned(), name.to_string(), seen.etag());
     DecideBurstRequest { author, reason, burst, etag, ..DecideBurstRequest::default() }
 }
 
@@ -304,7 +305,9 @@ mod tests {
             seen: cli::Seen::default(),
         };
         let now = Timestamp::from_secs(1_000_000);
-        let told = |start, end| asked(wanted(start, end), now).err().map(|problem| problem.to_string());
+        let told = |start, end| {
+            asked(wanted(start, end), "ada".to_owned(), now).err().map(|problem| problem.to_string())
+        };
         assert!(
             told("1970-01-01", "1970-01-02").unwrap().starts_with("--end 1970-01-02T00:00:00Z has passed")
         );

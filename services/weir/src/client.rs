@@ -9,6 +9,7 @@ use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
+use weir_proto::governance::v1::WhoAmIRequest;
 use weir_proto::governance::v1::governance_service_client::GovernanceServiceClient;
 use weir_proto::quota::v1::admission_service_client::AdmissionServiceClient;
 
@@ -19,6 +20,8 @@ use crate::token;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+/// The name of all who hold the admin token.
+const SHARED_NAME: &str = "admin";
 /// The largest policy that is exported: some 100,000 allocations.
 const POLICY_BYTES_MAX: usize = 32 * 1024 * 1024;
 
@@ -52,6 +55,8 @@ type Authorized = InterceptedService<Channel, Bearer>;
 pub(crate) struct Quota {
     pub(crate) admission: AdmissionServiceClient<Authorized>,
     pub(crate) governance: GovernanceServiceClient<Authorized>,
+    /// In whose name decisions are asked for; empty for whoever the service knows by name.
+    pub(crate) author: String,
 }
 
 /// Connects to the quota service that the settings name.
@@ -59,7 +64,18 @@ pub(crate) async fn connect(config: &Config) -> anyhow::Result<Quota> {
     let client = &config.client;
     let token = token::of_caller(&client.quota_tls, config.quota.token.as_ref(), &config.data.dir)?;
     let url = client.quota_url.as_ref().unwrap_or(&config.gateway.quota_url);
-    connect_to(url, &client.quota_tls, token.as_ref()).await
+    let mut quota = connect_to(url, &client.quota_tls, token.as_ref()).await?;
+    quota.author = author(&mut quota).await;
+    Ok(quota)
+}
+
+/// Many hold the admin token: who is at the keyboard is told beside it. Whoever has a key or a certificate is that one.
+pub(crate) async fn author(quota: &mut Quota) -> String {
+    match quota.governance.who_am_i(WhoAmIRequest {}).await {
+        Ok(reply) if reply.get_ref().name == SHARED_NAME => crate::login(),
+        // Whatever is wrong, the call that was meant says so.
+        Ok(_) | Err(_) => String::new(),
+    }
 }
 
 /// Connects to a quota service.
@@ -82,6 +98,7 @@ pub(crate) async fn connect_to(
         admission: AdmissionServiceClient::with_interceptor(channel.clone(), bearer.clone()),
         governance: GovernanceServiceClient::with_interceptor(channel, bearer)
             .max_decoding_message_size(POLICY_BYTES_MAX),
+        author: crate::login(),
     })
 }
 

@@ -5,7 +5,7 @@ use weir_proto::governance::v1::ForgiveDebtRequest;
 
 use crate::client::{self, Quota};
 use crate::config::Config;
-use crate::{author, cli, output};
+use crate::{cli, output};
 
 pub(crate) async fn run(config: &Config, command: cli::Debt) -> anyhow::Result<()> {
     let mut quota = client::connect(config).await?;
@@ -22,8 +22,13 @@ async fn forgive(
 ) -> anyhow::Result<()> {
     let (pool, service) = (pool.to_string(), service.to_string());
     let said = format!("service {service} in pool {pool}");
-    let request =
-        ForgiveDebtRequest { author: author(), reason, pool, service, ..ForgiveDebtRequest::default() };
+    let request = ForgiveDebtRequest {
+        author: quota.author.clone(),
+        reason,
+        pool,
+        service,
+        ..ForgiveDebtRequest::default()
+    };
     let reply = quota.governance.forgive_debt(request).await.map_err(|status| client::said(&status))?;
     let done = if reply.into_inner().changed { "its debt is forgiven" } else { "nothing was owed" };
     output::line(&format!("{said}: {done}"));

@@ -94,7 +94,7 @@ pub(crate) async fn ask_for_burst(quota: &mut Quota, now: Timestamp) -> anyhow::
 }
 
 /// A burst in three days, that somebody at the keyboard may approve or deny.
-fn waiting_burst(now: Timestamp) -> anyhow::Result<Burst> {
+pub(crate) fn waiting_burst(now: Timestamp) -> anyhow::Result<Burst> {
     let start = day_of(now).plus(3 * DAY);
     Ok(Burst {
         id: BurstId::try_new("ticket-backlog")?,

@@ -10,7 +10,7 @@ use crate::client::{self, Quota};
 use crate::config::Config;
 use crate::instant::{shown, shown_from};
 use crate::policy_files::SANDBOX_LIMIT;
-use crate::{author, cli, output};
+use crate::{cli, output};
 
 pub(crate) async fn run(config: &Config, command: cli::Exceptions) -> anyhow::Result<()> {
     let mut quota = client::connect(config).await?;
@@ -24,7 +24,7 @@ pub(crate) async fn run(config: &Config, command: cli::Exceptions) -> anyhow::Re
             grant(&mut quota, &exception, reason, seen.etag()).await
         }
         cli::Exceptions::End { name, reason, seen } => {
-            let (author, id, etag) = (author(), name.to_string(), seen.etag());
+            let (author, id, etag) = (quota.author.clone(), name.to_string(), seen.etag());
             let request = EndExceptionRequest { author, reason, id, etag, ..EndExceptionRequest::default() };
             let reply =
                 quota.governance.end_exception(request).await.map_err(|status| client::said(&status))?;
@@ -37,7 +37,7 @@ pub(crate) async fn run(config: &Config, command: cli::Exceptions) -> anyhow::Re
 
 async fn grant(quota: &mut Quota, exception: &Exception, reason: String, etag: String) -> anyhow::Result<()> {
     let wire = Some(codec::exception_to_wire(exception));
-    let author = author();
+    let author = quota.author.clone();
     let request =
         GrantExceptionRequest { author, reason, exception: wire, etag, ..GrantExceptionRequest::default() };
     let reply = quota.governance.grant_exception(request).await.map_err(|status| client::said(&status))?;

@@ -13,7 +13,7 @@ use weir_runtime::clock::{Clock, SystemClock};
 use crate::client::{self, Quota};
 use crate::config::Config;
 use crate::instant::{When, shown, shown_from};
-use crate::{author, cli, output, secret_text};
+use crate::{cli, output, secret_text};
 
 /// What every caller key begins with, so that secret scanners can find a leaked one.
 const PREFIX: &str = "weir_";
@@ -85,7 +85,7 @@ async fn create_key(
     reason: String,
     seen: cli::Seen,
 ) -> anyhow::Result<()> {
-    let (author, key, etag) = (author(), Some(codec::caller_key_to_wire(key)), seen.etag());
+    let (author, key, etag) = (quota.author.clone(), Some(codec::caller_key_to_wire(key)), seen.etag());
     let request = CreateCallerKeyRequest { author, reason, key, etag, ..CreateCallerKeyRequest::default() };
     quota.governance.create_caller_key(request).await.map_err(|status| client::said(&status))?;
     Ok(())
@@ -115,7 +115,7 @@ async fn rotate(
     let Rotation { old, new, old_expires, expires } = rotation;
     let expires = expires.map(|when| when.seen_from(now));
     let request = RotateCallerKeyRequest {
-        author: author(),
+        author: quota.author.clone(),
         reason,
         id: old.to_string(),
         new_id: new.to_string(),
@@ -180,7 +180,7 @@ pub(crate) fn expiry(expires: Option<Timestamp>, now: Timestamp) -> String {
 }
 
 async fn revoke(quota: &mut Quota, name: CallerKeyId, reason: String, seen: cli::Seen) -> anyhow::Result<()> {
-    let (author, id, etag) = (author(), name.to_string(), seen.etag());
+    let (author, id, etag) = (quota.author.clone(), name.to_string(), seen.etag());
     let request = RevokeCallerKeyRequest { author, reason, id, etag, ..RevokeCallerKeyRequest::default() };
     let reply = quota.governance.revoke_caller_key(request).await.map_err(|status| client::said(&status))?;
     let done = if reply.into_inner().revoked { "is revoked" } else { "had been revoked before" };

@@ -1,6 +1,6 @@
 //! The one module that prints to the terminal.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, Width};
@@ -11,15 +11,14 @@ const COLUMNS_MAX: usize = 120;
 const TEXT_COLUMNS_MAX: u16 = 30;
 
 /// Prints a line to stdout.
-#[expect(clippy::print_stdout, reason = "this is the CLI's output module")]
 pub(crate) fn line(text: &str) {
-    println!("{text}");
+    raw(&format!("{text}\n"));
 }
 
-/// Prints text to stdout as it is.
-#[expect(clippy::print_stdout, reason = "this is the CLI's output module")]
+/// Prints text to stdout as it is. Where nobody reads it any more, as before `head`, what was asked for is done all the same.
 pub(crate) fn raw(text: &str) {
-    print!("{text}");
+    let mut stdout = std::io::stdout().lock();
+    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
 }
 
 /// Prints a remark to stderr, beside what a command gives back.

@@ -12,7 +12,7 @@ use weir_proto::governance::v1::{ApplyPolicyRequest, ExportPolicyRequest};
 use crate::client::{self, Quota};
 use crate::config::Config;
 use crate::policy_files::{self, Finding, PolicyError, PolicyFiles};
-use crate::{author, checkout, cli::Seen, output};
+use crate::{checkout, cli::Seen, output};
 
 /// The exit code of `weir plan --detailed-exitcode` if there are changes, as other tools have it.
 const CHANGES: u8 = 2;
@@ -60,8 +60,12 @@ pub(crate) async fn run_apply(config: &Config, dir: &Path, reason: String, seen:
     let (files, mut quota) = open(config, dir).await?;
     let commit = checkout::commit(dir);
     let from = commit.as_ref().map_or_else(String::new, |commit| format!(", from commit {commit}"));
-    let request =
-        ApplyPolicyRequest { reason, commit: commit.unwrap_or_default(), etag: seen.etag(), ..request() };
+    let request = ApplyPolicyRequest {
+        reason,
+        commit: commit.unwrap_or_default(),
+        etag: seen.etag(),
+        ..request(&quota)
+    };
     let diff = ask(&mut quota, &files, request).await?;
     show(&diff);
     if !diff.changes.is_empty() {
@@ -116,7 +120,8 @@ pub(crate) async fn open(config: &Config, dir: &Path) -> anyhow::Result<(PolicyF
 
 /// Says what files would change. What is wrong is told with file and line.
 pub(crate) async fn dry_run(quota: &mut Quota, files: &PolicyFiles) -> anyhow::Result<Diff> {
-    ask(quota, files, ApplyPolicyRequest { reason: "weir plan".to_owned(), dry_run: true, ..request() }).await
+    ask(quota, files, ApplyPolicyRequest { reason: "weir plan".to_owned(), dry_run: true, ..request(quota) })
+        .await
 }
 
 /// Makes files so. What is wrong is told with file and line.
@@ -126,11 +131,12 @@ pub(crate) async fn apply(
     reason: String,
     commit: Option<String>,
 ) -> anyhow::Result<Diff> {
-    ask(quota, files, ApplyPolicyRequest { reason, commit: commit.unwrap_or_default(), ..request() }).await
+    ask(quota, files, ApplyPolicyRequest { reason, commit: commit.unwrap_or_default(), ..request(quota) })
+        .await
 }
 
-fn request() -> ApplyPolicyRequest {
-    ApplyPolicyRequest { author: author(), ..ApplyPolicyRequest::default() }
+fn request(quota: &Quota) -> ApplyPolicyRequest {
+    ApplyPolicyRequest { author: quota.author.clone(), ..ApplyPolicyRequest::default() }
 }
 
 async fn ask(quota: &mut Quota, files: &PolicyFiles, request: ApplyPolicyRequest) -> anyhow::Result<Diff> {

@@ -34,9 +34,8 @@ pub fn render(benchmark: &str, placement: Placement, outcome: &Outcome) -> Strin
         };
         table.add_row(std::iter::once(label(*pair)).chain(metrics.iter().map(figure)));
     }
-    let verdicts: String =
-        outcome.targets.iter().map(|target| format!("{}\n", target.verdict(outcome))).collect();
-    format!("\n{title}\n{table}\n{verdicts}")
+    let verdicts: Vec<_> = outcome.targets.iter().map(|target| target.verdict(outcome)).collect();
+    format!("\n{title}\n{table}\n{}\n", verdicts.join("\n"))
 }
 
 fn seconds(span: f64) -> String {
