@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::amount::{Tokens, TokensPerMinute};
 use crate::bucket::Level;
-use crate::budget::{Budget, BudgetKind, BudgetState};
+use crate::budget::{Budget, BudgetKind, BudgetLimit, BudgetState};
 use crate::burst::{BurstRecord, Phase};
 use crate::calendar::Utc;
 use crate::desk::Desk;
@@ -133,11 +133,25 @@ impl Desk {
         let own = levels.guarantee(place).plus(Level::from_tokens(self.hands[place.index()].free().tokens));
         Some(Standing {
             rate: segment.rate,
-            available: own.max(Level::ZERO).plus(borrowable).available(),
+            available: own.max(Level::ZERO).plus(borrowable).available().min(self.budgets_leave(place)),
             borrowable: borrowable.available(),
             depth: segment.depth.available(),
             full_after: levels.full_at(place).map(|at| at.since(now)),
         })
+    }
+
+    /// How many tokens hard budgets leave: none where one in money is used up. What is in hand they have counted.
+    fn budgets_leave(&self, place: Place) -> Tokens {
+        let (account, now) = (self.ledger.account_at(place), self.ledger.at());
+        let leaves = |budget: &BudgetState| {
+            let room = budget.room_at(now, account.drawn()) + budget.part(self.hands[place.index()].free());
+            match budget.budget.limit {
+                BudgetLimit::Money(..) if room > 0 => u64::MAX,
+                BudgetLimit::Money(..) | BudgetLimit::Tokens(_) => room,
+            }
+        };
+        let hard = account.budgets().iter().filter(|budget| budget.refuses());
+        Tokens::new(hard.map(leaves).min().unwrap_or(u64::MAX))
     }
 
     /// Where a service stands and why, and whether a request of a size would pass; none if it has no allocation.

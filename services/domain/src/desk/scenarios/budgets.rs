@@ -140,3 +140,13 @@ fn a_threshold_is_told_once_though_the_policy_changes_elsewhere() {
     story.reserve("chat", 10).unwrap();
     assert_eq!(thresholds_told(&story), 2);
 }
+
+#[test]
+fn no_more_is_said_to_be_available_than_a_hard_budget_leaves() {
+    let mut story = Story::given_pool(600_000).and("chat", with_budget(1_000));
+    assert_eq!(story.available("chat"), 1_000);
+    story.reserve("chat", 900).unwrap();
+    assert_eq!(story.available("chat"), 100);
+    story.reserve("chat", 100).unwrap();
+    assert_eq!(story.available("chat"), 0);
+}
