@@ -136,7 +136,7 @@ impl PoolAtWork {
             self.desk.tick();
         }
         let more = self.random.random_bool(REQUESTS_PER_COMMIT.fract());
-        for _ in 0..usize::from(more) + 1 {
+        for _ in 0..=usize::from(more) {
             self.reserve(now)?;
         }
         while self.under_way.front().is_some_and(|(until, ..)| *until <= now) {
