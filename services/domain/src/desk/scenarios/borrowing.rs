@@ -64,7 +64,7 @@ fn whoever_was_told_when_others_leave_enough_passes_then_though_others_go_on() {
         .and("owner", Terms { request_max: Tokens::new(5_000), ..terms(30_000) })
         .and("guest", may_borrow(0, 600_000));
     for round in 0..60 {
-        for _ in 0..1 + round % 5 {
+        for _ in 0..=round % 5 {
             story.reserve("owner", 20).unwrap();
         }
         while story.reserve("guest", 1_000).is_ok() {}
