@@ -94,6 +94,18 @@ async fn disturb(world: &World, over: Arc<AtomicBool>) {
     }
 }
 
+/// Settles for the first time. Where the last fault was still to come, it may have been recorded although nobody was told.
+async fn settle_kept(pool: &PoolHandle, hold: HoldId) {
+    let mut asked_before = false;
+    loop {
+        match pool.settle(&settle(hold, TOKENS)).await {
+            Ok(charged) => return assert!(charged || asked_before, "what was admitted is in the journal"),
+            Err(_) => asked_before = true,
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_sees_what_is_lost_nor_gets_what_others_have() {
     let world = Arc::new(World::new().await);
@@ -121,10 +133,7 @@ async fn nobody_sees_what_is_lost_nor_gets_what_others_have() {
     let seen = until_decided!(world.pool.headroom(&chat(), None)).unwrap();
     assert_eq!(seen.totals.settled.get(), sums.charged.load(Ordering::SeqCst), "every settle, once");
     for hold in kept {
-        assert!(
-            until_decided!(world.pool.settle(&settle(hold, TOKENS))),
-            "what was admitted is in the journal"
-        );
+        settle_kept(&world.pool, hold).await;
     }
     let last = until_decided!(world.pool.headroom(&chat(), None)).unwrap().totals;
     assert_eq!(last.settled.get(), admitted);
