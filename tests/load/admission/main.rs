@@ -25,7 +25,7 @@ use std::time::Duration;
 use weir_tests::load::bench;
 use weir_tests::load::options::Plan;
 use weir_tests::load::organisation::QUOTA;
-use weir_tests::load::requests::{P99_US, PER_SECOND};
+use weir_tests::load::requests::{ALL_CPU_US, P99_US, PER_SECOND};
 use weir_tests::load::rounds::{Load, Metric, Pair, rounds};
 use weir_tests::load::target::{Bound, Of, Target};
 
@@ -61,6 +61,9 @@ async fn measure(session: &mut bench::Session<'_>) -> anyhow::Result<()> {
         let mut outcome = rounds(plan, Load::Closed { callers }, &mut sides.of_reserve(), &pairs).await?;
         outcome.targets = vec![
             target(RESERVE, EMPTY, PER_SECOND, Bound::AtLeast(0.85)),
+            target(RESERVE, EMPTY, ALL_CPU_US, Bound::AtMost(1.0 / 0.85)),
+            target(RESERVE, ECHO, PER_SECOND, Bound::AtLeast(0.85)),
+            target(RESERVE, ECHO, ALL_CPU_US, Bound::AtMost(1.0 / 0.85)),
             target(RESERVE, EMPTY, P99_US, Bound::AtMost(2.0)),
         ];
         session.show(outcome)?;
@@ -79,6 +82,7 @@ async fn measure(session: &mut bench::Session<'_>) -> anyhow::Result<()> {
         let mut outcome = rounds(plan, Load::Batches { in_flight }, &mut sides.of_sessions(), &pairs).await?;
         outcome.targets = vec![
             target(MEMORY, EMPTY_STREAM, ITEMS_PER_SECOND, Bound::AtLeast(0.5)),
+            target(MEMORY, EMPTY_STREAM, ALL_CPU_US, Bound::AtMost(1.0 / 0.5)),
             target(MEMORY, RESERVE, ITEMS_PER_SECOND, Bound::AtLeast(5.0)),
         ];
         session.show(outcome)?;

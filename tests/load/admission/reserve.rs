@@ -23,8 +23,8 @@ use crate::mint::Mint;
 use crate::quota::{HELD_TOKENS, INPUT_TOKENS};
 use crate::session::{ITEMS_PER_SECOND, Session};
 
-/// Holds by the number of their service.
-type Held = Rc<RefCell<Vec<(u32, Bytes)>>>;
+/// Holds as they were told, by the number of their service: a load generator reads them later.
+type Held = Rc<RefCell<Vec<(u32, String)>>>;
 
 /// One caller.
 struct Reserves {
@@ -45,12 +45,13 @@ impl Caller for Reserves {
             model: MODEL.to_owned(),
             input: INPUT_TOKENS,
         };
-        let hold: HoldId = match self.client.reserve(reserve).await?.into_inner().decision {
-            Some(Decision::Admitted(admitted)) => admitted.hold_id.parse()?,
+        match self.client.reserve(reserve).await?.into_inner().decision {
+            Some(Decision::Admitted(admitted)) => {
+                self.held.borrow_mut().push((self.account, admitted.hold_id));
+                Ok(())
+            }
             other => bail!("not admitted: {other:?}"),
-        };
-        self.held.borrow_mut().push((self.account, Bytes::copy_from_slice(&hold.as_u128().to_be_bytes())));
-        Ok(())
+        }
     }
 }
 
@@ -104,6 +105,7 @@ impl Side for ReserveAlone {
         let mut sample = self.requests.run(load, span).await?;
         let held = self.held.take();
         if let Some(session) = &mut self.settling {
+            let held = held.into_iter().map(in_session).collect::<anyhow::Result<_>>()?;
             session.settle_all(held).await.context("settling what was reserved")?;
         }
         let rate = sample.iter_mut().find(|(metric, _)| *metric == PER_SECOND);
@@ -112,4 +114,9 @@ impl Side for ReserveAlone {
         }
         Ok(sample)
     }
+}
+
+fn in_session((account, hold): (u32, String)) -> anyhow::Result<(u32, Bytes)> {
+    let hold: HoldId = hold.parse()?;
+    Ok((account, Bytes::copy_from_slice(&hold.as_u128().to_be_bytes())))
 }

@@ -10,7 +10,7 @@ use super::super::values::{
 };
 use super::{Body, DecodeError, kinds, parsed, present, timestamp_from_wire, timestamp_to_wire};
 use crate::quota::v1 as wire;
-use bytes::Bytes;
+use bytes::{BufMut, BytesMut};
 use weir_domain::amount::{Money, Requests, Tokens};
 use weir_domain::fact::QuotaFact;
 use weir_domain::ids::{HoldId, PoolId, ServiceId, SliceId};
@@ -18,15 +18,19 @@ use weir_domain::ledger::{Drawn, Moved, Movement, Quantity, Refusal};
 use weir_domain::time::Timestamp;
 use wire::movement::What;
 
+/// What a hold's id takes.
+const HOLD_BYTES: usize = 16;
+
 pub(super) fn to_wire(pool: &PoolId, movements: &[Movement]) -> Body {
     let first = movements.first().map_or(Timestamp::EPOCH, |first| first.at);
     let mut services = Services::default();
+    let mut holds = BytesMut::with_capacity(HOLD_BYTES * movements.len());
     let movements = movements
         .iter()
         .map(|movement| wire::Movement {
             service: services.place(&movement.service),
             after_nanos: u64::try_from(movement.at.since(first).as_nanos()).unwrap_or(u64::MAX),
-            what: Some(what_to_wire(&movement.what)),
+            what: Some(what_to_wire(&movement.what, &mut holds)),
         })
         .collect();
     let at = Some(timestamp_to_wire(first));
@@ -51,16 +55,20 @@ impl<'a> Services<'a> {
     }
 }
 
-fn what_to_wire(what: &Moved) -> What {
+/// The ids of all holds of a record share one allocation.
+fn what_to_wire(what: &Moved, holds: &mut BytesMut) -> What {
     match what {
         Moved::Drawn(drawn) => What::Drawn(drawn_to_wire(drawn)),
-        Moved::Settled { hold, held, used, metered } => What::Settled(wire::Settled {
-            hold: Bytes::copy_from_slice(&hold.as_u128().to_be_bytes()),
-            used: used.tokens.get(),
-            cost_nano: used.money.get(),
-            unmetered: !metered,
-            held_nano: held.get(),
-        }),
+        Moved::Settled { hold, held, used, metered } => {
+            holds.put_u128(hold.as_u128());
+            What::Settled(wire::Settled {
+                hold: holds.split().freeze(),
+                used: used.tokens.get(),
+                cost_nano: used.money.get(),
+                unmetered: !metered,
+                held_nano: held.get(),
+            })
+        }
         Moved::Sealed { slice, free, holds } => What::Sealed(wire::SliceSealed {
             slice: slice.as_u64(),
             free: free.tokens.get(),

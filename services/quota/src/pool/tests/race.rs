@@ -91,6 +91,8 @@ async fn disturb(world: &World, over: Arc<AtomicBool>) {
         world.journal.faults().delay_appends(Duration::from_millis(2));
         world.journal.faults().next_append(Topic::Quota, fault);
         tokio::time::sleep(Duration::from_millis(23)).await;
+        // Faults must not pile up while the ledger is rebuilt, or that never ends.
+        until_decided!(world.pool.recorded());
     }
 }
 
