@@ -65,7 +65,10 @@ pub(crate) async fn connect(config: &Config) -> anyhow::Result<Quota> {
     let token = token::of_caller(&client.quota_tls, config.quota.token.as_ref(), &config.data.dir)?;
     let url = client.quota_url.as_ref().unwrap_or(&config.gateway.quota_url);
     let mut quota = connect_to(url, &client.quota_tls, token.as_ref()).await?;
-    quota.author = author(&mut quota).await;
+    let holds_the_generated_token = config.quota.token.is_none() && client.quota_tls.certificate.is_none();
+    if !holds_the_generated_token {
+        quota.author = author(&mut quota).await;
+    }
     Ok(quota)
 }
 
