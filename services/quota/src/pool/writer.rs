@@ -68,7 +68,9 @@ impl PoolWriter {
         loop {
             // Whoever is ready to ask gets into the same record.
             tokio::task::yield_now().await;
-            match self.section.take(&mut self.events) {
+            let taken = self.section.take(&mut self.events);
+            let events = self.events.len();
+            match taken {
                 Taken::Nothing => return,
                 Taken::Events(mark) => match self.commit().await {
                     Ok(()) => self.section.recorded(mark),
@@ -77,7 +79,7 @@ impl PoolWriter {
                 Taken::Lost if self.stop.is_cancelled() => return,
                 Taken::Lost => self.rebuild().await,
             }
-            if let Some(linger) = self.pace.next() {
+            if let Some(linger) = self.pace.next(events) {
                 self.meanwhile(tokio::time::sleep(linger)).await;
             }
         }
