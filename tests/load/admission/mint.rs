@@ -1,25 +1,28 @@
 //! Ids of reservations, minted so cheaply that they do not count: a load generator must not be what is measured.
 
-use weir_domain::ids::ReservationId;
+use std::time::Duration;
 
-/// So many ids are numbered from one that was minted properly: fresh enough for every window.
-const NUMBERED: u128 = 1_024;
+use weir_domain::ids::ReservationId;
+use weir_tests::load::moment::Moment;
+
+/// So long ids are numbered from one that was minted properly: a busy pool forgets ids that are some seconds old.
+const NUMBERED_FOR: Duration = Duration::from_millis(50);
 
 /// Mints ids.
 #[derive(Default)]
 pub(crate) struct Mint {
-    first: u128,
-    count: u128,
+    last: u128,
+    until: Option<Moment>,
 }
 
 impl Mint {
-    /// The next one.
-    pub(crate) fn next(&mut self) -> ReservationId {
-        if self.count.is_multiple_of(NUMBERED) {
-            self.first = weir_runtime::ids::reservation_id().as_u128();
-            self.count = 0;
+    /// The next one, at a time.
+    pub(crate) fn next(&mut self, now: Moment) -> ReservationId {
+        if self.until.is_none_or(|until| until <= now) {
+            self.last = weir_runtime::ids::reservation_id().as_u128();
+            self.until = Some(now.plus(NUMBERED_FOR));
         }
-        self.count += 1;
-        ReservationId::new(self.first.wrapping_add(self.count))
+        self.last = self.last.wrapping_add(1);
+        ReservationId::new(self.last)
     }
 }

@@ -29,9 +29,9 @@ impl ReserveAndSettle {
 }
 
 impl Caller for ReserveAndSettle {
-    async fn call(&mut self, _: Moment) -> anyhow::Result<()> {
+    async fn call(&mut self, now: Moment) -> anyhow::Result<()> {
         let reserve = ReserveRequest {
-            reservation_id: self.mint.next().to_string(),
+            reservation_id: self.mint.next(now).to_string(),
             service: self.service.clone(),
             pool: POOL.to_owned(),
             tokens: HELD_TOKENS,

@@ -110,6 +110,7 @@ impl Session {
 
     async fn send(&mut self, reserve: usize) -> anyhow::Result<()> {
         self.batches += 1;
+        let now = Moment::now();
         let settle = self.held.drain(..self.held.len().min(HALF_BATCH)).map(|(account, hold_id)| {
             let (model, input) = (MODEL.to_owned(), INPUT_TOKENS);
             wire::SessionSettle { hold_id, account, used: USED_TOKENS, model, input, input_cached: 0 }
@@ -117,11 +118,11 @@ impl Session {
         let settle = settle.collect();
         let batch = wire::SessionBatch {
             batch: self.batches,
-            reserve: (0..reserve).map(|index| reservation(index, self.mint.next())).collect(),
+            reserve: (0..reserve).map(|index| reservation(index, self.mint.next(now))).collect(),
             settle,
             ..Default::default()
         };
-        self.sent.push_back((Moment::now(), batch.clone()));
+        self.sent.push_back((now, batch.clone()));
         Ok(self.asks.send(wire::SessionRequest { request: Some(Asked::Batch(batch)) }).await?)
     }
 
