@@ -6,10 +6,10 @@ use tonic::metadata::MetadataValue;
 use tonic::{Request, Status};
 use weir_domain::amount::Tokens;
 use weir_domain::ids::{HoldId, ModelName, PoolId, ReservationId, ServiceId};
-use weir_proto::codec::duration_from_wire;
+use weir_proto::codec::{duration_from_wire, limit_from_wire};
 use weir_proto::quota::v1::admission_service_client::AdmissionServiceClient;
 use weir_proto::quota::v1::reserve_response::Decision as WireDecision;
-use weir_proto::quota::v1::{Limit, ReserveRequest, ReserveResponse, Standing};
+use weir_proto::quota::v1::{Limit, NoRetry, ReserveRequest, ReserveResponse, Standing, refused};
 use weir_runtime::trace::{TRACEPARENT, TraceContext};
 
 use crate::meter::Expected;
@@ -41,9 +41,19 @@ pub(crate) enum Decision {
 pub(crate) struct Refusal {
     pub(crate) limit: Limit,
     pub(crate) message: String,
-    /// None: it never fits, or no time helps by itself.
-    pub(crate) retry_after: Option<Duration>,
+    pub(crate) retry: Retry,
     pub(crate) standing: Option<Standing>,
+}
+
+/// When the same request would pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Retry {
+    /// After this span, if nothing else arrives.
+    After(Duration),
+    /// Never.
+    Never,
+    /// Nobody knows.
+    Unknown,
 }
 
 /// Nobody could decide.
@@ -103,7 +113,7 @@ fn decision(answer: ReserveResponse) -> Result<Decision, Status> {
         }
         Some(WireDecision::Refused(refused)) => Ok(Decision::Refused(Refusal {
             limit: refused.limit(),
-            retry_after: refused.retry_after.as_ref().map(duration_from_wire),
+            retry: retry(refused.retry),
             message: refused.message,
             standing,
         })),
@@ -111,21 +121,18 @@ fn decision(answer: ReserveResponse) -> Result<Decision, Status> {
     }
 }
 
-/// A limit's name in metrics and events: as the ledger names it.
-pub(crate) fn limit_name(limit: Limit) -> &'static str {
-    match limit {
-        Limit::Unspecified => "unknown",
-        Limit::NoAllocation => "no_allocation",
-        Limit::RequestSize => "request_size",
-        Limit::Baseline => "baseline",
-        Limit::Ceiling => "ceiling",
-        Limit::Spare => "spare",
-        Limit::Budget => "budget",
-        Limit::Requests => "requests",
-        Limit::InFlight => "in_flight",
-        Limit::Holds => "holds",
-        Limit::ReservationId => "reservation_id",
+/// What a newer quota says, and this gateway does not understand, nobody knows here.
+fn retry(retry: Option<refused::Retry>) -> Retry {
+    match retry {
+        Some(refused::Retry::RetryAfter(after)) => Retry::After(duration_from_wire(&after)),
+        Some(refused::Retry::NoRetry(why)) if why == i32::from(NoRetry::Never) => Retry::Never,
+        Some(refused::Retry::NoRetry(_)) | None => Retry::Unknown,
     }
+}
+
+/// A limit's name in metrics and events.
+pub(crate) fn limit_name(limit: Limit) -> &'static str {
+    limit_from_wire(limit).map_or("unknown", weir_domain::ledger::Limit::as_str)
 }
 
 #[cfg(test)]
@@ -133,14 +140,6 @@ mod tests {
     use tonic::Code;
 
     use super::*;
-
-    #[test]
-    fn every_limit_has_the_name_that_the_ledger_gives_it() {
-        for limit in (1..).map_while(|number| Limit::try_from(number).ok()) {
-            let name = limit_name(limit);
-            assert_eq!(weir_domain::ledger::Refusal::limit_from_name(name), Some(name), "{limit:?}");
-        }
-    }
 
     #[test]
     fn an_answer_that_nobody_understands_us_is_no_outage() {

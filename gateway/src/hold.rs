@@ -6,7 +6,7 @@ use weir_domain::ids::{AttemptId, HoldId, ReservationId};
 use weir_proto::quota::v1::{Limit, Standing};
 use weir_runtime::trace::TraceContext;
 
-use crate::admission::{Decision, Refusal, Reservation, Undecided, limit_name, reserve};
+use crate::admission::{Decision, Refusal, Reservation, Retry, Undecided, limit_name, reserve};
 use crate::errors::Problem;
 use crate::gateway::{Gateway, Governance};
 use crate::headers::rate_limits;
@@ -87,27 +87,17 @@ fn without_quota(
 }
 
 fn refused(refusal: Refusal, wanted: &Wanted<'_>) -> Problem {
-    let problem = match (refusal.limit, refusal.retry_after) {
+    let problem = match (refusal.limit, refusal.retry) {
         (Limit::NoAllocation, _) => {
             let (service, route) = (wanted.service.id.as_str(), wanted.route);
             return Problem::not_allocated(service, route.model.name.as_str(), route.pool.as_str());
         }
-        (Limit::Requests, Some(retry_after)) => Problem::requests_used(refusal.message, retry_after),
-        (_, Some(retry_after)) => Problem::refused_for_now(refusal.message, retry_after),
-        // As soon as another request ends, or with the id of the next try; or for a reason that only a newer quota knows.
-        (Limit::InFlight | Limit::Holds | Limit::ReservationId | Limit::Unspecified, None) => {
-            Problem::refused_for_others(refusal.message)
-        }
-        // Nothing refills as much, so it never passes: clients must not try again.
-        (
-            Limit::RequestSize
-            | Limit::Baseline
-            | Limit::Ceiling
-            | Limit::Spare
-            | Limit::Budget
-            | Limit::Requests,
-            None,
-        ) => Problem::refused_for_good(refusal.message),
+        (Limit::Requests, Retry::After(span)) => Problem::requests_used(refusal.message, span),
+        (_, Retry::After(span)) => Problem::refused_for_now(refusal.message, span),
+        // As soon as another request ends, or with the id of the next try.
+        (_, Retry::Unknown) => Problem::refused_for_others(refusal.message),
+        // Nothing refills as much: clients must not try again.
+        (_, Retry::Never) => Problem::refused_for_good(refusal.message),
     };
     problem.headers(refusal.standing.as_ref().map(rate_limits).unwrap_or_default())
 }

@@ -30,7 +30,7 @@ use crate::authorship::Authorship;
 use crate::ids::{HoldId, ReservationId, ServiceId, SliceId};
 use crate::ledger::levels::Place;
 use crate::ledger::{
-    Change, ChangeRefused, Event, Governed, Known, Ledger, Movement, Quantity, Refusal, Settle, Slice,
+    Change, ChangeRefused, Event, Governed, Known, Ledger, Limit, Movement, Quantity, Refusal, Settle, Slice,
     decide_change,
 };
 use crate::time::Timestamp;
@@ -100,7 +100,7 @@ pub struct Admitted {
     /// The hold.
     pub hold: HoldId,
     /// The limit that would have refused it, were the allocation not in shadow mode.
-    pub shadowed: Option<&'static str>,
+    pub shadowed: Option<Limit>,
 }
 
 /// What the desk says to a reservation.

@@ -4,6 +4,7 @@ mod decisions;
 mod flow;
 
 use metrics::{Unit, counter, gauge};
+use weir_domain::ledger::Limit;
 
 pub(crate) use decisions::Decisions;
 pub(crate) use flow::{Flow, Survey};
@@ -93,7 +94,7 @@ fn describe_machinery() {
 
 /// A call named a pool that there is not.
 pub(crate) fn decided_without_pool() {
-    counter!(DECISIONS, "pool" => "", "service" => "", "outcome" => "refused", "limit" => "no_allocation")
+    counter!(DECISIONS, "pool" => "", "service" => "", "outcome" => "refused", "limit" => Limit::NoAllocation.as_str())
         .increment(1);
 }
 

@@ -14,7 +14,7 @@ use bytes::{BufMut, BytesMut};
 use weir_domain::amount::{Money, Requests, Tokens};
 use weir_domain::fact::QuotaFact;
 use weir_domain::ids::{HoldId, PoolId, ServiceId, SliceId};
-use weir_domain::ledger::{Drawn, Moved, Movement, Quantity, Refusal};
+use weir_domain::ledger::{Drawn, Limit, Moved, Movement, Quantity};
 use weir_domain::time::Timestamp;
 use wire::movement::What;
 
@@ -86,7 +86,7 @@ fn what_to_wire(what: &Moved, holds: &mut BytesMut) -> What {
             percent: u32::from(*percent),
         }),
         Moved::Shadowed { limit, requests, tokens } => What::Shadowed(wire::Shadowed {
-            limit: (*limit).to_owned(),
+            limit: limit.as_str().to_owned(),
             tokens: tokens.get(),
             requests: requests.get(),
         }),
@@ -186,7 +186,7 @@ fn shadowed(wire: &wire::Shadowed) -> Result<Moved, DecodeError> {
         DecodeError::field("movements.shadowed.limit", problem)
     };
     Ok(Moved::Shadowed {
-        limit: Refusal::limit_from_name(&wire.limit).ok_or_else(unknown)?,
+        limit: Limit::from_name(&wire.limit).ok_or_else(unknown)?,
         requests: Requests::new(wire.requests),
         tokens: Tokens::new(wire.tokens),
     })

@@ -6,11 +6,10 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use std::time::Duration;
-use weir_domain::amount::{Money, Requests, RequestsPerMinute, Tokens, TokensPerMinute};
+use weir_domain::amount::{Money, Requests, Tokens};
 use weir_domain::bucket::Level;
-use weir_domain::budget::BudgetLimit;
-use weir_domain::ids::{EventId, HoldId, ReservationId, ServiceId, SliceId};
-use weir_domain::ledger::{Bound, CapacityUsed, Drawn, Moved, Movement, Quantity, Refusal};
+use weir_domain::ids::{EventId, HoldId, ServiceId, SliceId};
+use weir_domain::ledger::{Drawn, Limit, Moved, Movement, Quantity};
 use weir_domain::time::Timestamp;
 
 fn quantity() -> impl Strategy<Value = Quantity> {
@@ -33,8 +32,6 @@ fn drawn() -> impl Strategy<Value = Moved> {
 }
 
 fn moved() -> impl Strategy<Value = Moved> {
-    let limits = ["baseline", "ceiling", "spare", "budget", "requests", "in_flight"];
-    let limits = limits.map(|limit| Refusal::limit_from_name(limit).unwrap());
     let requests = any::<u64>().prop_map(Requests::new);
     prop_oneof![
         drawn(),
@@ -51,7 +48,7 @@ fn moved() -> impl Strategy<Value = Moved> {
             .prop_map(|(budget, period)| Moved::BudgetOpened { budget, period }),
         (samples::name(), 0_u8..=200)
             .prop_map(|(budget, percent)| Moved::ThresholdReached { budget, percent }),
-        (select(limits.to_vec()), requests, samples::tokens())
+        (select(Limit::ALL.to_vec()), requests, samples::tokens())
             .prop_map(|(limit, requests, tokens)| Moved::Shadowed { limit, requests, tokens }),
     ]
 }
@@ -156,39 +153,13 @@ fn a_movement_that_does_not_say_all_is_poison() {
     assert_eq!(poison(what(Some(What::BudgetOpened(opened)))), "movements.budget_opened.end");
 }
 
-fn refusals() -> Vec<Refusal> {
-    let none = Tokens::ZERO;
-    let capacity = |bound| {
-        let rate = TokensPerMinute::ZERO;
-        let (asked, guaranteed, borrowable, debt) = (none, none, none, none);
-        Refusal::CapacityUsed(CapacityUsed { bound, asked, guaranteed, borrowable, debt, rate, retry: None })
-    };
-    let (budget, resets) = ("month".parse().unwrap(), Timestamp::EPOCH);
-    let limit = BudgetLimit::Tokens(Tokens::new(1));
-    let reservation = ReservationId::new(1);
-    vec![
-        Refusal::NoAllocation,
-        Refusal::RequestTooLarge { asked: none, request_max: none },
-        capacity(Bound::Baseline),
-        capacity(Bound::Ceiling),
-        capacity(Bound::Spare { deficit: none, threshold: none }),
-        Refusal::BudgetUsed { budget, used: 1, limit, asked: 1, resets, retry: None },
-        Refusal::RequestsUsed { limit: RequestsPerMinute::ZERO, retry: None },
-        Refusal::InFlight { max: 1 },
-        Refusal::HoldsFull { outstanding: 1 },
-        Refusal::ReservationStale { reservation },
-        Refusal::ReservationOfAnother { reservation },
-    ]
-}
-
 #[test]
 fn every_limit_that_a_refusal_names_can_be_recorded() {
-    for refusal in refusals() {
-        let limit = refusal.limit();
+    for limit in Limit::ALL {
         let what = Moved::Shadowed { limit, requests: Requests::new(1), tokens: Tokens::new(2) };
         let movement = Movement { at: Timestamp::EPOCH, service: "chat".parse().unwrap(), what };
         let pool = "gpt".parse().unwrap();
         let recorded = in_the_journal(QuotaFact::Moved { pool, movements: vec![movement] });
-        assert_eq!(quota_event_from_record(&quota_event_to_record(&recorded)), Ok(recorded), "{limit}");
+        assert_eq!(quota_event_from_record(&quota_event_to_record(&recorded)), Ok(recorded), "{limit:?}");
     }
 }

@@ -5,7 +5,7 @@ use crate::bucket::{Bucket, Level, Plan};
 use crate::desk::holds::HOLDS_PER_ALLOCATION_MAX;
 use crate::desk::in_hand::InHand;
 use crate::ids::SliceId;
-use crate::ledger::{GUARANTEE_WINDOW, Quantity};
+use crate::ledger::{GUARANTEE_WINDOW, Limit, Quantity};
 use crate::policy::{Enforcement, Terms};
 use crate::time::Timestamp;
 
@@ -28,7 +28,7 @@ pub(super) struct Hand {
     /// A slice that no limit of the allocation has room for, of which shadow mode hands out what would be refused.
     pub(super) unenforced: Option<InHand>,
     /// Requests that passed in shadow mode only, by limit, and what they asked; not told yet.
-    pub(super) shadowed: Vec<(&'static str, u64, Tokens)>,
+    pub(super) shadowed: Vec<(Limit, u64, Tokens)>,
 }
 
 /// The terms that the desk itself looks after.
@@ -191,7 +191,7 @@ impl Hand {
     }
 
     /// Notes a request that passes in shadow mode only.
-    pub(super) fn shadow(&mut self, limit: &'static str, tokens: Tokens) {
+    pub(super) fn shadow(&mut self, limit: Limit, tokens: Tokens) {
         match self.shadowed.iter_mut().find(|(name, ..)| *name == limit) {
             Some((_, requests, sum)) => {
                 *requests += 1;

@@ -9,7 +9,7 @@ use crate::desk::slices::told;
 use crate::desk::{Admitted, Answer, Decision, Desk, Reserve};
 use crate::ids::ServiceId;
 use crate::ledger::levels::Place;
-use crate::ledger::{Quantity, Refusal, Retry};
+use crate::ledger::{Limit, Quantity, Refusal, Retry};
 
 impl Desk {
     /// Answers a reservation.
@@ -67,12 +67,12 @@ impl Desk {
             return Some(Refusal::InFlight { max });
         }
         let (limit, first) = hand.requests_used(now)?;
-        Some(Refusal::RequestsUsed { limit, retry: first.map(|at| Retry::at(at, now)) })
+        Some(Refusal::RequestsUsed { limit, retry: Retry::at_or_never(first, now) })
     }
 
     /// The same with a true time. What is in hand goes back first, so that it counts as what it is.
     fn with_retry(&mut self, place: Place, ask: &Reserve, refusal: Refusal) -> Refusal {
-        if matches!(refusal, Refusal::RequestsUsed { retry: Some(_), .. }) {
+        if matches!(refusal, Refusal::RequestsUsed { retry: Retry::At { .. }, .. }) {
             self.take_up_next(place);
             self.seal_current(place);
         }
@@ -88,9 +88,8 @@ impl Desk {
         need: Quantity,
         refusal: Refusal,
     ) -> Refusal {
-        let Refusal::RequestsUsed { limit, retry: Some(first) } = refusal else { return refusal };
-        let at = self.ledger.admits_from(service, need, first.at);
-        Refusal::RequestsUsed { limit, retry: at.map(|at| Retry::at(at, self.ledger.at())) }
+        let Refusal::RequestsUsed { limit, retry: Retry::At { at: first, .. } } = refusal else { return refusal };
+        Refusal::RequestsUsed { limit, retry: self.ledger.admits_from(service, need, first) }
     }
 
     /// Hands out of the slice at hand, or of the one that is not enforced, where a limit is named for it.
@@ -98,8 +97,8 @@ impl Desk {
         &mut self,
         place: Place,
         ask: &Reserve,
-        bound: Option<&'static str>,
-        unenforced: Option<&'static str>,
+        bound: Option<Limit>,
+        unenforced: Option<Limit>,
     ) -> Answer<Decision> {
         let (now, recorded) = (self.ledger.at(), self.recorded);
         let hand = &mut self.hands[place.index()];

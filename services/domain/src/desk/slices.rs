@@ -6,7 +6,7 @@ use crate::desk::in_hand::InHand;
 use crate::desk::{Answer, Desk, LOOKED_AT_AFTER, NODE_SLICE_LIFETIME, Reserve, SLICE_LIFETIME};
 use crate::ids::{NodeId, ServiceId, SliceId};
 use crate::ledger::levels::Place;
-use crate::ledger::{Draw, DrawDecided, Drawn, HOLDS_PER_SLICE, Quantity, Refusal, Seal, Slice, SliceState};
+use crate::ledger::{Draw, DrawDecided, Drawn, HOLDS_PER_SLICE, Limit, Quantity, Refusal, Retry, Seal, Slice, SliceState};
 use crate::time::Timestamp;
 
 impl Desk {
@@ -41,7 +41,7 @@ impl Desk {
     /// The limit that only calls can be counted against: an allocation with one hands out no slices.
     fn counted_by_call(&self, place: Place) -> Option<Refusal> {
         let terms = self.ledger.account_at(place).terms()?;
-        let requests = terms.requests.map(|limit| Refusal::RequestsUsed { limit, retry: None });
+        let requests = terms.requests.map(|limit| Refusal::RequestsUsed { limit, retry: Retry::Never });
         requests.or_else(|| terms.in_flight_max.map(|max| Refusal::InFlight { max }))
     }
 
@@ -64,7 +64,7 @@ impl Desk {
     ///
     /// In shadow mode, what there is no room for is drawn apart, and not again while that lasts: so a limit that refuses
     /// everything costs as few draws as one that refuses nothing. Its name is the answer.
-    pub(super) fn draw_for(&mut self, place: Place, ask: &Reserve) -> Result<Option<&'static str>, Refusal> {
+    pub(super) fn draw_for(&mut self, place: Place, ask: &Reserve) -> Result<Option<Limit>, Refusal> {
         self.open_budgets(place);
         self.take_up_next(place);
         self.seal_current(place);
@@ -195,5 +195,5 @@ impl Desk {
 /// When a refusal says that others leave enough; before all time if it says no such thing.
 pub(super) fn told(refusal: &Refusal) -> Timestamp {
     let of_tokens = matches!(refusal, Refusal::CapacityUsed(_) | Refusal::RequestsUsed { .. });
-    refusal.retry().filter(|_| of_tokens).map_or(Timestamp::EPOCH, |retry| retry.at)
+    refusal.retry().instant().filter(|_| of_tokens).unwrap_or(Timestamp::EPOCH)
 }

@@ -5,7 +5,7 @@ use crate::authorship::Authorship;
 use crate::bucket::Level;
 use crate::burst::{Approval, Burst, GrantedBurst};
 use crate::ids::{BudgetId, BurstId, HoldId, NodeId, ServiceId, SliceId};
-use crate::ledger::Quantity;
+use crate::ledger::{Limit, Quantity};
 use crate::policy::{Pool, Terms};
 use crate::time::{Timestamp, Window};
 
@@ -148,8 +148,8 @@ pub enum Moved {
     },
     /// Requests that would have been refused passed, because the allocation is in shadow mode. Counted over a second.
     Shadowed {
-        /// The limit's name.
-        limit: &'static str,
+        /// Which limit.
+        limit: Limit,
         /// How many.
         requests: Requests,
         /// What they asked for.

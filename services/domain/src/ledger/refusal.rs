@@ -7,6 +7,7 @@ use crate::amount::{RequestsPerMinute, Tokens, TokensPerMinute};
 use crate::budget::BudgetLimit;
 use crate::calendar::Utc;
 use crate::ids::{BudgetId, ReservationId};
+use crate::ledger::Limit;
 use crate::time::Timestamp;
 
 /// Why a reservation was refused, by the limit that bound.
@@ -36,15 +37,15 @@ pub enum Refusal {
         /// When the next period begins.
         resets: Timestamp,
         /// When the same would be admitted if nothing else arrives: at the latest, since a hold that is settled for less
-        /// makes room sooner. None if it never is, for instance as more than the whole budget.
-        retry: Option<Retry>,
+        /// makes room sooner.
+        retry: Retry,
     },
     /// So many requests a minute were made.
     RequestsUsed {
         /// How many it may make.
         limit: RequestsPerMinute,
         /// When one more is admitted if nothing else arrives.
-        retry: Option<Retry>,
+        retry: Retry,
     },
     /// So many requests are under way. No time helps by itself, only that one of them ends.
     InFlight {
@@ -83,8 +84,8 @@ pub struct CapacityUsed {
     pub debt: Tokens,
     /// How fast the guarantee refills now: baseline and active bursts.
     pub rate: TokensPerMinute,
-    /// The first instant at which the same would be admitted if nothing else arrives; none if there is none.
-    pub retry: Option<Retry>,
+    /// The first instant at which the same would be admitted if nothing else arrives.
+    pub retry: Retry,
 }
 
 /// Which part of an allocation's capacity bound.
@@ -103,67 +104,81 @@ pub enum Bound {
     },
 }
 
-/// When to ask again.
+/// When the same would be admitted, if nothing else arrives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Retry {
-    /// At this instant.
-    pub at: Timestamp,
-    /// After this span.
-    pub after: Duration,
+pub enum Retry {
+    /// At an instant.
+    At {
+        /// Which.
+        at: Timestamp,
+        /// How far away it is.
+        after: Duration,
+    },
+    /// Never: nothing that comes by itself makes room for it.
+    Never,
+    /// When somebody else's request ends, or when another id is used; nobody knows when that is.
+    Unknown,
 }
 
 impl Retry {
     /// At an instant, seen from now.
     pub fn at(at: Timestamp, now: Timestamp) -> Self {
-        Self { at, after: at.since(now) }
+        Self::At { at, after: at.since(now) }
     }
-}
 
-/// Every name that [`Refusal::limit`] gives.
-const LIMITS: [&str; 10] = [
-    "no_allocation",
-    "request_size",
-    "baseline",
-    "ceiling",
-    "spare",
-    "budget",
-    "requests",
-    "in_flight",
-    "holds",
-    "reservation_id",
-];
+    /// At an instant, if there is one.
+    pub fn at_or_never(at: Option<Timestamp>, now: Timestamp) -> Self {
+        at.map_or(Self::Never, |at| Self::at(at, now))
+    }
 
-impl Refusal {
-    /// The limit's name, for metrics and events.
-    pub const fn limit(&self) -> &'static str {
+    /// The instant, if it is known.
+    pub const fn instant(self) -> Option<Timestamp> {
         match self {
-            Self::NoAllocation => "no_allocation",
-            Self::RequestTooLarge { .. } => "request_size",
-            Self::CapacityUsed(used) => match used.bound {
-                Bound::Baseline => "baseline",
-                Bound::Ceiling => "ceiling",
-                Bound::Spare { .. } => "spare",
-            },
-            Self::BudgetUsed { .. } => "budget",
-            Self::RequestsUsed { .. } => "requests",
-            Self::InFlight { .. } => "in_flight",
-            Self::HoldsFull { .. } => "holds",
-            Self::ReservationStale { .. } | Self::ReservationOfAnother { .. } => "reservation_id",
+            Self::At { at, .. } => Some(at),
+            Self::Never | Self::Unknown => None,
         }
     }
 
-    /// The name of a limit as [`Self::limit`] gives it, from a text that says the same; none if no limit has that name.
-    pub fn limit_from_name(name: &str) -> Option<&'static str> {
-        LIMITS.into_iter().find(|limit| *limit == name)
+    /// How far away the instant is, if it is known.
+    pub const fn after(self) -> Option<Duration> {
+        match self {
+            Self::At { after, .. } => Some(after),
+            Self::Never | Self::Unknown => None,
+        }
+    }
+}
+
+impl Refusal {
+    /// The limit that bound.
+    pub const fn limit(&self) -> Limit {
+        match self {
+            Self::NoAllocation => Limit::NoAllocation,
+            Self::RequestTooLarge { .. } => Limit::RequestSize,
+            Self::CapacityUsed(used) => match used.bound {
+                Bound::Baseline => Limit::Baseline,
+                Bound::Ceiling => Limit::Ceiling,
+                Bound::Spare { .. } => Limit::Spare,
+            },
+            Self::BudgetUsed { .. } => Limit::Budget,
+            Self::RequestsUsed { .. } => Limit::Requests,
+            Self::InFlight { .. } => Limit::InFlight,
+            Self::HoldsFull { .. } => Limit::Holds,
+            Self::ReservationStale { .. } => Limit::ReservationStale,
+            Self::ReservationOfAnother { .. } => Limit::ReservationOfAnother,
+        }
     }
 
-    /// When the same would be admitted if nothing else arrives; none if waiting cannot help.
-    pub const fn retry(&self) -> Option<Retry> {
+    /// When the same would be admitted if nothing else arrives.
+    pub const fn retry(&self) -> Retry {
         match self {
             Self::CapacityUsed(CapacityUsed { retry, .. })
             | Self::BudgetUsed { retry, .. }
             | Self::RequestsUsed { retry, .. } => *retry,
-            _ => None,
+            Self::NoAllocation | Self::RequestTooLarge { .. } => Retry::Never,
+            Self::InFlight { .. }
+            | Self::HoldsFull { .. }
+            | Self::ReservationStale { .. }
+            | Self::ReservationOfAnother { .. } => Retry::Unknown,
         }
     }
 }
@@ -180,11 +195,11 @@ impl fmt::Display for Refusal {
                 let (used, whole, anew) = (limit.shown(*used), limit.shown(limit.amount()), Utc(*resets));
                 write!(f, "budget {budget} has {used} of {whole} used; it begins anew at {anew}")?;
                 match retry {
-                    Some(_) => Ok(()),
-                    None if *asked > limit.amount() => {
+                    Retry::At { .. } => Ok(()),
+                    Retry::Never if *asked > limit.amount() => {
                         write!(f, ", and is less than the {} that were asked for", limit.shown(*asked))
                     }
-                    None => passes(f, None),
+                    other => passes(f, *other),
                 }
             }
             Self::RequestsUsed { limit, retry } => {
@@ -231,10 +246,11 @@ impl fmt::Display for CapacityUsed {
     }
 }
 
-fn passes(f: &mut fmt::Formatter<'_>, retry: Option<Retry>) -> fmt::Result {
+fn passes(f: &mut fmt::Formatter<'_>, retry: Retry) -> fmt::Result {
     match retry {
-        Some(retry) => write!(f, "; it passes in {:.3} s", retry.after.as_secs_f64()),
-        None => f.write_str("; it never passes, because nothing refills as much"),
+        Retry::At { after, .. } => write!(f, "; it passes in {:.3} s", after.as_secs_f64()),
+        Retry::Never => f.write_str("; it never passes, because nothing refills as much"),
+        Retry::Unknown => f.write_str("; nobody knows when it passes"),
     }
 }
 
@@ -247,7 +263,7 @@ mod tests {
     const DOLLAR: u64 = 1_000_000_000;
 
     /// What is said of a budget of 50 dollars, or of 50 tokens, of which a quarter is used.
-    fn said(limit: BudgetLimit, asked: u64, retry: Option<Retry>) -> String {
+    fn said(limit: BudgetLimit, asked: u64, retry: Retry) -> String {
         let (budget, used) = (BudgetId::try_new("monthly").unwrap(), limit.amount() / 4);
         Refusal::BudgetUsed { budget, used, limit, asked, resets: Timestamp::EPOCH, retry }.to_string()
     }
@@ -256,17 +272,17 @@ mod tests {
     fn a_budget_is_told_in_its_own_unit_and_why_it_never_suffices() {
         let dollars = BudgetLimit::Money(Money::new(50 * DOLLAR), Currency::try_new("USD").unwrap());
         let tokens = BudgetLimit::Tokens(Tokens::new(50));
-        let now = Some(Retry::at(Timestamp::EPOCH, Timestamp::EPOCH));
+        let now = Retry::at(Timestamp::EPOCH, Timestamp::EPOCH);
         assert_eq!(
             said(dollars, 45 * DOLLAR, now),
             "budget monthly has 12.50 USD of 50.00 USD used; it begins anew at 1970-01-01T00:00:00Z"
         );
         assert_eq!(
-            said(tokens, 51, None),
+            said(tokens, 51, Retry::Never),
             "budget monthly has 12 tokens of 50 tokens used; it begins anew at 1970-01-01T00:00:00Z, and is less than \
              the 51 tokens that were asked for"
         );
-        let elsewhere = said(dollars, 45 * DOLLAR, None);
+        let elsewhere = said(dollars, 45 * DOLLAR, Retry::Never);
         assert!(elsewhere.ends_with("; it never passes, because nothing refills as much"), "{elsewhere}");
     }
 }

@@ -7,7 +7,7 @@ use crate::ids::ServiceId;
 use crate::ledger::levels::Place;
 use crate::ledger::refusal::{Bound, CapacityUsed, Refusal, Retry};
 use crate::ledger::retry::{
-    Borrowing, Short, borrowable, first_admission, first_admission_from, kept, split,
+    Borrowing, First, Short, borrowable, first_admission, first_admission_from, kept, split,
 };
 use crate::ledger::{Account, Ledger, Quantity};
 use crate::policy::Terms;
@@ -34,9 +34,10 @@ impl Ledger {
         self.allocation(service).ok_or(Refusal::NoAllocation)?.weigh(need)
     }
 
-    /// The first instant from another one on at which a request of this size is admitted, budgets and all.
-    pub fn admits_from(&self, service: &ServiceId, need: Quantity, from: Timestamp) -> Option<Timestamp> {
-        self.allocation(service)?.first_admission(need, from)
+    /// When a request of this size is admitted, from an instant on, budgets and all.
+    pub fn admits_from(&self, service: &ServiceId, need: Quantity, from: Timestamp) -> Retry {
+        let first = |allocation: Allocation<'_>| retry(allocation.first_admission(need, from), self.at());
+        self.allocation(service).map_or(Retry::Never, first)
     }
 
     /// What a service could borrow now, and what it must leave for higher priorities. Nothing without an allocation.
@@ -72,7 +73,7 @@ impl Allocation<'_> {
             limit: first.budget.limit,
             asked: first.part(need),
             resets: first.period.map_or(now, Window::end),
-            retry: self.first_admission(need, now).map(|at| Retry::at(at, now)),
+            retry: retry(self.first_admission(need, now), now),
         })
     }
 
@@ -87,7 +88,7 @@ impl Allocation<'_> {
                 threshold: self.threshold().available(),
             },
         };
-        let retry = first_admission(levels, self.place, &borrowing, Level::from_tokens(asked));
+        let first = first_admission(levels, self.place, &borrowing, Level::from_tokens(asked));
         CapacityUsed {
             bound,
             asked,
@@ -95,15 +96,18 @@ impl Allocation<'_> {
             borrowable: self.borrowable().available(),
             debt: levels.guarantee(self.place).debt() + self.account.borrow_level_at(now).debt(),
             rate: levels.plan(self.place).at(now).rate,
-            retry: retry.map(|at| Retry::at(at, now)),
+            retry: retry(first, now),
         }
     }
 
-    /// The first instant from another one on at which every hard budget has room, and the tokens are there.
-    fn first_admission(&self, need: Quantity, from: Timestamp) -> Option<Timestamp> {
+    /// When every hard budget has room, and the tokens are there, from an instant on.
+    fn first_admission(&self, need: Quantity, from: Timestamp) -> First {
         let mut from = from;
         for budget in self.account.budgets.iter().filter(|budget| budget.refuses()) {
-            from = from.max(first_room(budget, self.account.drawn(), need, from)?);
+            let Some(room) = first_room(budget, self.account.drawn(), need, from) else {
+                return First::Never;
+            };
+            from = from.max(room);
         }
         let level = Level::from_tokens(need.tokens);
         first_admission_from(&self.ledger.levels, self.place, &self.borrowing(), level, from)
@@ -124,6 +128,15 @@ impl Allocation<'_> {
 
     fn threshold_percent(&self) -> u8 {
         self.ledger.thresholds().of(self.terms.priority)
+    }
+}
+
+/// What is told of the time to come again, seen from now.
+fn retry(first: First, now: Timestamp) -> Retry {
+    match first {
+        First::At(at) => Retry::at(at, now),
+        First::Never => Retry::Never,
+        First::Unknown => Retry::Unknown,
     }
 }
 

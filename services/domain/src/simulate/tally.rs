@@ -42,7 +42,7 @@ pub(super) struct Asked {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Why {
     pub(super) limit: &'static str,
-    pub(super) retry: Option<Retry>,
+    pub(super) retry: Retry,
 }
 
 impl Tally {
@@ -55,7 +55,7 @@ impl Tally {
                     self.shadowed.add(1, asked.tokens);
                 }
             }
-            Err(refusal) => self.refused(asked, Why { limit: refusal.limit(), retry: refusal.retry() }),
+            Err(refusal) => self.refused(asked, Why { limit: refusal.limit().as_str(), retry: refusal.retry() }),
         }
     }
 
@@ -74,8 +74,8 @@ impl Tally {
         };
         let by = self.by_limit.entry(why.limit).or_insert(first);
         by.refused.add(1, asked.tokens);
-        match why.retry {
-            Some(retry) => by.longest_retry = by.longest_retry.max(Some(retry.after)),
+        match why.retry.after() {
+            Some(after) => by.longest_retry = by.longest_retry.max(Some(after)),
             None => by.without_retry += Requests::new(1),
         }
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use weir_domain::desk::{Desk, Reserve};
 use weir_domain::ids::{ReservationId, ServiceId};
-use weir_domain::ledger::Refusal;
+use weir_domain::ledger::{Refusal, Retry};
 use weir_domain::time::Timestamp;
 
 use crate::pool::mint;
@@ -35,7 +35,7 @@ fn passes(now: &Desk, ask: &Reserve, at: Timestamp, ticks: u32) -> Result<(), Re
 }
 
 fn is_full_of_what_is_held(now: &Desk, service: &ServiceId, refusal: &Refusal) -> bool {
-    let Refusal::BudgetUsed { budget: bound, used, retry: Some(_), .. } = refusal else { return false };
+    let Refusal::BudgetUsed { budget: bound, used, retry: Retry::At { .. }, .. } = refusal else { return false };
     let account = now.ledger().account(service).expect("it has a budget");
     let state = account.budgets().iter().find(|state| state.budget.id == *bound).expect("it bound");
     state.part(account.drawn()) >= *used
@@ -44,30 +44,22 @@ fn is_full_of_what_is_held(now: &Desk, service: &ServiceId, refusal: &Refusal) -
 /// Whether a refusal told the truth.
 pub(crate) fn check(desk: &Desk, ask: &Reserve, refusal: &Refusal) -> Result<(), String> {
     let now = desk.ledger().at();
-    if let Some(retry) = refusal.retry() {
-        if retry.at <= now || retry.after != retry.at.since(now) {
+    if let Retry::At { at, after } = refusal.retry() {
+        if at <= now || after != at.since(now) {
             return Err(format!("{refusal:?} at {now} tells a time that is over"));
         }
         for ticks in [0, 15] {
-            if let Err(again) = passes(desk, ask, retry.at, ticks) {
+            if let Err(again) = passes(desk, ask, at, ticks) {
                 return Err(format!(
-                    "told {:?} at {now} by {refusal:?}, and then {again:?} ({ticks})",
-                    retry.at
+                    "told {at:?} at {now} by {refusal:?}, and then {again:?} ({ticks})"
                 ));
             }
         }
         return Ok(());
     }
-    let waiting_may_help = matches!(
-        refusal,
-        Refusal::InFlight { .. }
-            | Refusal::HoldsFull { .. }
-            | Refusal::ReservationStale { .. }
-            | Refusal::ReservationOfAnother { .. }
-    );
     for after_s in [0, 3_600, 400 * 86_400] {
         let at = now.plus(Duration::from_secs(after_s));
-        if !waiting_may_help && passes(desk, ask, at, 0).is_ok() {
+        if refusal.retry() == Retry::Never && passes(desk, ask, at, 0).is_ok() {
             return Err(format!("told never at {now} by {refusal:?}, and passes at {at}"));
         }
     }

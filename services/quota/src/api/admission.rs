@@ -15,6 +15,7 @@ use weir_domain::amount::{Money, Tokens};
 use weir_domain::desk::{Release, Reserve};
 use weir_domain::ids::PoolId;
 use weir_domain::ledger::{Quantity, Refusal, Settle};
+use weir_proto::codec::limit_to_wire;
 use weir_proto::quota::v1 as wire;
 use weir_proto::quota::v1::admission_service_server::AdmissionService;
 use weir_proto::quota::v1::reserve_response::Decision;
@@ -22,7 +23,7 @@ use weir_runtime::clock::Clock;
 
 use super::auth::{Stay, caller};
 use super::input::{self, invalid, parsed, reservation, trace_id, undecided};
-use super::refusal::{limit_to_wire, refused_to_wire, standing_to_wire};
+use super::refusal::{refused_to_wire, standing_to_wire};
 use super::session;
 use crate::org_writer::OrgHandle;
 use crate::pool::{Entitled, PoolHandle, Pools, Reserved};

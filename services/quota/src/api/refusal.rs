@@ -1,8 +1,8 @@
 //! Refusals and standings as callers see them.
 
 use weir_domain::desk::Standing;
-use weir_domain::ledger::Refusal;
-use weir_proto::codec::duration_to_wire;
+use weir_domain::ledger::{Refusal, Retry};
+use weir_proto::codec::{duration_to_wire, limit_to_wire};
 use weir_proto::quota::v1 as wire;
 
 /// A refusal: the limit that bound, one sentence, and when the same passes.
@@ -14,25 +14,17 @@ pub(super) fn refused_to_wire(refusal: &Refusal) -> wire::Refused {
     wire::Refused {
         limit: limit_to_wire(refusal.limit()).into(),
         message: refusal.to_string(),
-        retry_after: refusal.retry().map(|retry| duration_to_wire(retry.after)),
+        retry: Some(retry_to_wire(refusal.retry())),
         budget,
     }
 }
 
-/// A limit by its name.
-pub(super) fn limit_to_wire(name: &str) -> wire::Limit {
-    match name {
-        "no_allocation" => wire::Limit::NoAllocation,
-        "request_size" => wire::Limit::RequestSize,
-        "baseline" => wire::Limit::Baseline,
-        "ceiling" => wire::Limit::Ceiling,
-        "spare" => wire::Limit::Spare,
-        "budget" => wire::Limit::Budget,
-        "requests" => wire::Limit::Requests,
-        "in_flight" => wire::Limit::InFlight,
-        "holds" => wire::Limit::Holds,
-        "reservation_id" => wire::Limit::ReservationId,
-        _ => wire::Limit::Unspecified,
+fn retry_to_wire(retry: Retry) -> wire::refused::Retry {
+    use wire::refused::Retry as Wire;
+    match retry {
+        Retry::At { after, .. } => Wire::RetryAfter(duration_to_wire(after)),
+        Retry::Never => Wire::NoRetry(wire::NoRetry::Never.into()),
+        Retry::Unknown => Wire::NoRetry(wire::NoRetry::Unknown.into()),
     }
 }
 
@@ -59,7 +51,7 @@ mod tests {
     #[test]
     fn every_limit_has_a_number_of_its_own() {
         let budget = BudgetId::try_new("monthly").unwrap();
-        let (resets, retry) = (Timestamp::from_secs(1), None);
+        let (resets, retry) = (Timestamp::from_secs(1), Retry::Never);
         let limit = BudgetLimit::Tokens(Tokens::new(2));
         let refusals = [
             Refusal::NoAllocation,
@@ -73,10 +65,9 @@ mod tests {
         let limits = limits.map(|limit| limit.as_str_name());
         assert_eq!(
             limits,
-            ["NO_ALLOCATION", "BUDGET", "IN_FLIGHT", "HOLDS", "RESERVATION_ID"]
+            ["NO_ALLOCATION", "BUDGET", "IN_FLIGHT", "HOLDS", "RESERVATION_STALE"]
                 .map(|name| format!("LIMIT_{name}"))
         );
         assert_eq!(wired.map(|refused| refused.budget), ["", "monthly", "", "", ""]);
-        assert_eq!(limit_to_wire("spare"), wire::Limit::Spare);
     }
 }

@@ -4,6 +4,7 @@ use metrics::{Counter, Gauge, counter, gauge};
 use weir_domain::bucket::UNITS_PER_TOKEN;
 use weir_domain::desk::Desk;
 use weir_domain::ids::{PoolId, ServiceId};
+use weir_domain::ledger::Limit;
 use weir_domain::ledger::levels::Place;
 
 use super::{DECISIONS, DEFICIT, HOLDS, LEVEL, SETTLES};
@@ -48,9 +49,9 @@ impl Decisions {
     }
 
     /// A reservation passed; in shadow mode only, if a limit is named.
-    pub(crate) fn admitted(&mut self, account: Account<'_>, limit: Option<&'static str>) {
+    pub(crate) fn admitted(&mut self, account: Account<'_>, limit: Option<Limit>) {
         if let Some(limit) = limit {
-            return self.count(account, ("shadowed", limit));
+            return self.count(account, ("shadowed", limit.as_str()));
         }
         if self.of(account).admitted.is_none() {
             self.of(account).admitted = Some(self.counter(account, ("admitted", "")));
@@ -59,8 +60,8 @@ impl Decisions {
     }
 
     /// A reservation was refused, or a slice that a node asked for.
-    pub(crate) fn refused(&mut self, account: Account<'_>, limit: &'static str) {
-        self.count(account, ("refused", limit));
+    pub(crate) fn refused(&mut self, account: Account<'_>, limit: Limit) {
+        self.count(account, ("refused", limit.as_str()));
     }
 
     /// A settle was charged now, or had been before.

@@ -8,7 +8,7 @@ use weir_domain::amount::Tokens;
 use weir_domain::bucket::Level;
 use weir_domain::fact::QuotaFact;
 use weir_domain::ids::{BudgetId, PoolId, ServiceId};
-use weir_domain::ledger::{Ledger, Moved, Movement};
+use weir_domain::ledger::{Ledger, Limit, Moved, Movement};
 
 use super::{
     APPEND, BATCH, BORROWED, BORROWED_NOW, BUDGET_USED, DEBT, DRAWN, LAPSED, LENT, SHADOWED, SLICES,
@@ -116,7 +116,7 @@ impl Flow {
             }
             Moved::Lapsed { .. } => self.lapsed.increment(1),
             Moved::ThresholdReached { budget, percent } => self.reached(service, budget, *percent),
-            Moved::Shadowed { limit, requests, .. } => self.shadowed(service, limit, requests.get()),
+            Moved::Shadowed { limit, requests, .. } => self.shadowed(service, *limit, requests.get()),
             Moved::Sealed { .. } | Moved::BudgetOpened { .. } => {}
         }
     }
@@ -129,9 +129,9 @@ impl Flow {
             .increment(1);
     }
 
-    fn shadowed(&self, service: &ServiceId, limit: &'static str, requests: u64) {
+    fn shadowed(&self, service: &ServiceId, limit: Limit, requests: u64) {
         let (pool, service) = (self.pool.to_string(), service.to_string());
-        counter!(SHADOWED, "pool" => pool, "service" => service, "limit" => limit).increment(requests);
+        counter!(SHADOWED, "pool" => pool, "service" => service, "limit" => limit.as_str()).increment(requests);
     }
 
     /// Shows a pool as a whole.

@@ -10,7 +10,7 @@ use weir_domain::calendar::{Period, Zone};
 use weir_domain::directory::{CallerKey, KeyHash, KeyHolder};
 use weir_domain::fact::QuotaFact;
 use weir_domain::ids::{HoldId, SliceId};
-use weir_domain::ledger::{Change, Drawn, Governed, Moved, Movement, Quantity, TermsChanged};
+use weir_domain::ledger::{Change, Drawn, Governed, Limit, Moved, Movement, Quantity, TermsChanged};
 use weir_domain::org::{CommandId, Decided, Event, IntentPart, Step};
 use weir_domain::policy::{
     DataClass, Deployment, Encoding, Enforcement, Environment, Exception, FailureMode, Lapse, Model, Pool,
@@ -64,7 +64,7 @@ fn movements() -> Vec<Movement> {
         (
             4,
             "chat",
-            Moved::Shadowed { limit: "ceiling", requests: Requests::new(2), tokens: Tokens::new(90) },
+            Moved::Shadowed { limit: Limit::Ceiling, requests: Requests::new(2), tokens: Tokens::new(90) },
         ),
     ];
     let movement = |(after, service, what)| Movement { at: at(after), service: id(service), what };

@@ -30,7 +30,7 @@ fn borrowing_ends_at_the_ceiling() {
     assert_eq!(taken, 1_000 + 6_000);
     let Refusal::CapacityUsed(used) = refusal else { panic!("{refusal}") };
     assert_eq!(used.bound, Bound::Ceiling);
-    assert!(used.retry.is_some());
+    assert!(used.retry.after().is_some());
 }
 
 #[test]
@@ -53,7 +53,7 @@ fn the_same_request_passes_when_it_was_told_to_come_again() {
     let mut story = Story::given_pool(60_000).and("chat", may_borrow(6_000, 12_000));
     while story.reserve("chat", 700).is_ok() {}
     let refusal = story.reserve("chat", 700).unwrap_err();
-    let after = refusal.retry().unwrap().after;
+    let after = refusal.retry().after().unwrap();
     story.wait_ms(u64::try_from(after.as_millis()).unwrap() + 1);
     assert!(story.reserve("chat", 700).is_ok(), "{refusal}");
 }
@@ -70,7 +70,7 @@ fn whoever_was_told_when_others_leave_enough_passes_then_though_others_go_on() {
         while story.reserve("guest", 1_000).is_ok() {}
         while story.reserve("guest", 10).is_ok() {}
         let refusal = story.reserve("guest", 150).unwrap_err();
-        let told_ms = refusal.retry().unwrap().after.as_nanos().div_ceil(1_000_000);
+        let told_ms = refusal.retry().after().unwrap().as_nanos().div_ceil(1_000_000);
         for _ in 0..told_ms {
             story.wait_ms(1);
         }

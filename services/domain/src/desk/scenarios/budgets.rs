@@ -5,7 +5,7 @@ use crate::amount::Tokens;
 use crate::budget::{Budget, BudgetKind, BudgetLimit};
 use crate::calendar::{Period, Zone};
 use crate::ids::BudgetId;
-use crate::ledger::{Change, Event, Moved, Refusal};
+use crate::ledger::{Change, Event, Limit, Moved, Refusal, Retry};
 use crate::policy::Terms;
 
 const DAY_MS: u64 = 24 * 3_600 * 1_000;
@@ -34,7 +34,7 @@ fn a_hard_budget_refuses_until_its_next_period() {
     assert!(matches!(story.reserve("chat", 200), Err(Refusal::BudgetUsed { .. })));
     story.settle(hold, 900);
     let refusal = story.reserve("chat", 200).unwrap_err();
-    let after = refusal.retry().unwrap().after;
+    let after = refusal.retry().after().unwrap();
     story.wait_ms(u64::try_from(after.as_millis()).unwrap() + 1);
     assert!(story.reserve("chat", 200).is_ok());
     story.then_replays();
@@ -46,13 +46,13 @@ fn a_budget_that_is_full_of_holds_is_not_said_to_refuse_for_good() {
     let hold = story.reserve("chat", 900).unwrap();
     let refusal = story.reserve("chat", 200).unwrap_err();
     assert!(matches!(refusal, Refusal::BudgetUsed { .. }), "{refusal:?}");
-    let retry = refusal.retry().expect("200 fit 1,000 once the hold is settled");
+    let retry = refusal.retry().instant().expect("200 fit 1,000 once the hold is settled");
     let day = Period::Day.holding(story.desk.ledger().at(), Zone::UTC);
-    assert_eq!(retry.at, day.end(), "at the end of the period at the latest");
+    assert_eq!(retry, day.end(), "at the end of the period at the latest");
     story.settle(hold, 300);
     assert!(story.reserve("chat", 200).is_ok(), "a settle makes room sooner");
     let too_much = story.reserve("chat", 1_000).unwrap_err();
-    assert!(too_much.retry().is_some(), "1,000 fit a period");
+    assert!(too_much.retry().instant().is_some(), "1,000 fit a period");
     story.then_replays();
 }
 
@@ -60,7 +60,7 @@ fn a_budget_that_is_full_of_holds_is_not_said_to_refuse_for_good() {
 fn only_what_is_more_than_a_whole_budget_is_refused_for_good() {
     let mut story = Story::given_pool(600_000).and("chat", with_budget(500));
     let refusal = story.reserve("chat", 501).unwrap_err();
-    assert_eq!((refusal.limit(), refusal.retry()), ("budget", None));
+    assert_eq!((refusal.limit(), refusal.retry()), (Limit::Budget, Retry::Never));
 }
 
 #[test]

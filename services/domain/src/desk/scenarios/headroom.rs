@@ -2,7 +2,7 @@
 
 use super::story::{Story, may_borrow, quantity, rpm, service, terms};
 use crate::burst::Approval;
-use crate::ledger::Refusal;
+use crate::ledger::{Limit, Refusal, Retry};
 use crate::policy::Terms;
 
 const MINUTE_MS: u64 = 60_000;
@@ -23,8 +23,8 @@ fn where_requests_and_tokens_are_both_used_up_the_later_of_the_two_is_told() {
         story.reserve("chat", 100).unwrap();
     }
     let told = prospect(&story, 1_000).unwrap_err();
-    assert_eq!(told.limit(), "requests");
-    let after = told.retry().unwrap().after;
+    assert_eq!(told.limit(), Limit::Requests);
+    let after = told.retry().after().unwrap();
     assert_eq!(after.as_secs(), 10, "a request comes back in a second, 1,000 tokens in ten");
     assert_eq!(story.reserve("chat", 1_000).unwrap_err(), told);
     story.wait_ms(u64::try_from(after.as_millis()).unwrap() + 1);
@@ -38,7 +38,7 @@ fn a_request_for_which_the_tokens_never_come_is_not_told_when_its_slot_does() {
     let mut story = Story::given_pool(600_000).and("chat", limited);
     story.reserve("chat", 1).unwrap();
     let told = prospect(&story, 900).unwrap_err();
-    assert_eq!((told.limit(), told.retry()), ("requests", None), "600 is the most there ever is");
+    assert_eq!((told.limit(), told.retry()), (Limit::Requests, Retry::Never), "600 is the most there ever is");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::story::{Story, rpm, service, terms};
 use crate::desk::{HOLD_LIFETIME, Release};
-use crate::ledger::Refusal;
+use crate::ledger::{Limit, Refusal};
 use crate::policy::{Enforcement, Terms};
 
 #[test]
@@ -61,7 +61,7 @@ fn requests_a_minute_bind_and_say_when_one_more_passes() {
         story.reserve("chat", 1).unwrap();
     }
     let refusal = story.reserve("chat", 1).unwrap_err();
-    assert_eq!((refusal.limit(), refusal.retry().unwrap().after.as_millis()), ("requests", 1_000));
+    assert_eq!((refusal.limit(), refusal.retry().after().unwrap().as_millis()), (Limit::Requests, 1_000));
     story.wait_ms(1_000);
     assert!(story.reserve("chat", 1).is_ok());
 }

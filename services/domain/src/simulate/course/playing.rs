@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::Past;
 use crate::amount::Money;
 use crate::ids::{PoolId, ServiceId};
-use crate::ledger::{Account, Quantity, shortage};
+use crate::ledger::{Account, Quantity, Retry, shortage};
 use crate::policy::{Enforcement, Terms};
 use crate::price_book::{Intended, Made};
 use crate::simulate::NOT_SERVED;
@@ -68,7 +68,7 @@ impl Playing {
         let Some(id) = self.side.route(past.names.models.name(attempt.model)).cloned() else {
             let pool = self.pools.entry(past.names.pools.name(attempt.pool).clone()).or_default();
             if let Some(asked) = asked {
-                let why = Why { limit: NOT_SERVED, retry: None };
+                let why = Why { limit: NOT_SERVED, retry: Retry::Never };
                 pool.tally(attempt.service, |tally| tally.refused(asked, why));
             }
             return;

@@ -4,7 +4,7 @@ use weir_domain::amount::Tokens;
 use weir_domain::desk::{Release, Reserve};
 use weir_domain::ids::{HoldId, ReservationId, ServiceId, SliceId};
 use weir_domain::ledger::invariants as promises;
-use weir_domain::ledger::{Refusal, Seal, Settle};
+use weir_domain::ledger::{Refusal, Retry, Seal, Settle};
 
 use super::{Checked, Pool, node, pick, quantity, text};
 use crate::clients::{Held, Unacknowledged};
@@ -38,8 +38,8 @@ impl Pool {
     }
 
     pub(super) fn refused(&mut self, ask: &Reserve, refusal: &Refusal) -> Checked {
-        self.seen.told_when += usize::from(refusal.retry().is_some());
-        self.seen.told_never += usize::from(refusal.retry().is_none());
+        self.seen.told_when += usize::from(refusal.retry().instant().is_some());
+        self.seen.told_never += usize::from(refusal.retry() == Retry::Never);
         self.mirror_events();
         if matches!(refusal, Refusal::CapacityUsed(_)) {
             let now = self.desk.ledger().at();

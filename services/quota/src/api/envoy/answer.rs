@@ -59,7 +59,7 @@ impl Verdict {
         let Self::Decided(decided) = self else { return DescriptorStatus { code, ..Default::default() } };
         let Some(standing) = decided.rated() else { return DescriptorStatus { code, ..Default::default() } };
         let reset = match decided.refusal() {
-            Some(refusal) => refusal.retry().map(|retry| retry.after),
+            Some(refusal) => refusal.retry().after(),
             None => standing.full_after,
         };
         DescriptorStatus {

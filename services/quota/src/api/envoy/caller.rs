@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use weir_domain::desk::Standing;
-use weir_domain::ledger::Refusal;
+use weir_domain::ledger::{Refusal, Retry};
 use weir_proto::envoy::config::core::v3::HeaderValue;
 
 use super::answer::{Decided, remaining};
@@ -66,7 +66,7 @@ fn told(hint: Hint, short_of: &str, message: &str) -> (Vec<HeaderValue>, String)
 /// When to ask again, the shortest wait first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Hint {
-    /// As soon as somebody else's request ends; nobody knows when.
+    /// As soon as somebody else's request ends, for instance; nobody knows when.
     Soon,
     /// After this span.
     After(Duration),
@@ -76,16 +76,10 @@ enum Hint {
 
 impl Hint {
     fn of(refusal: &Refusal) -> Self {
-        match (refusal, refusal.retry()) {
-            (_, Some(retry)) => Self::After(retry.after),
-            (
-                Refusal::InFlight { .. }
-                | Refusal::HoldsFull { .. }
-                | Refusal::ReservationStale { .. }
-                | Refusal::ReservationOfAnother { .. },
-                None,
-            ) => Self::Soon,
-            (_, None) => Self::Never,
+        match refusal.retry() {
+            Retry::At { after, .. } => Self::After(after),
+            Retry::Never => Self::Never,
+            Retry::Unknown => Self::Soon,
         }
     }
 }
@@ -127,7 +121,6 @@ fn header(key: &str, value: impl std::fmt::Display) -> HeaderValue {
 #[cfg(test)]
 mod tests {
     use weir_domain::amount::RequestsPerMinute;
-    use weir_domain::ledger::Retry;
     use weir_domain::time::Timestamp;
 
     use super::*;
@@ -149,7 +142,7 @@ mod tests {
 
     fn requests_used(after_ms: u64) -> Refusal {
         let (at, after) = (Timestamp::EPOCH, Duration::from_millis(after_ms));
-        Refusal::RequestsUsed { limit: RequestsPerMinute::new(6), retry: Some(Retry { at, after }) }
+        Refusal::RequestsUsed { limit: RequestsPerMinute::new(6), retry: Retry::At { at, after } }
     }
 
     fn value<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
