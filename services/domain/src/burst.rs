@@ -3,9 +3,20 @@
 //! What a burst is and what can become of it. Whether one fits its pool is weighed in [`crate::ledger`]; nothing here
 //! moves tokens or reads a clock: a burst starts and ends by its window, with nobody calling.
 
+use std::time::Duration;
+
 use crate::amount::TokensPerMinute;
+use crate::calendar::Utc;
 use crate::ids::{BurstId, PoolId, ServiceId};
 use crate::time::{Timestamp, Window};
+
+/// The longest window of a burst: a leap year. What lasts longer is normal demand, and belongs into a baseline.
+pub const BURST_WINDOW_MAX: Duration = Duration::from_hours(366 * 24);
+/// How far ahead a burst may begin: so that the next year can be planned from the first day of this one.
+pub const BURST_AHEAD_MAX: Duration = Duration::from_hours(2 * 366 * 24);
+/// The most that a burst may add: some thousand times what the largest deployments serve together, and far from where sums
+/// of rates overflow.
+pub const BURST_EXTRA_MAX: TokensPerMinute = TokensPerMinute::new(1_000_000_000_000);
 
 /// A burst as it was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +37,66 @@ pub struct Burst {
     pub reason: String,
     /// Who asked.
     pub requester: String,
+}
+
+/// What of a burst is out of bounds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BurstOutOfBounds {
+    /// It adds too much, or nothing.
+    #[error("extra is {extra} tokens a minute; it must be from 1 to {BURST_EXTRA_MAX}")]
+    Extra {
+        /// How much.
+        extra: TokensPerMinute,
+    },
+    /// It lasts too long.
+    #[error(
+        "end is {}, more than {} days after the start {}; what lasts longer belongs into the baseline",
+        Utc(.window.end()), days(BURST_WINDOW_MAX), Utc(.window.start())
+    )]
+    End {
+        /// From when until when.
+        window: Window,
+    },
+    /// It begins too far ahead.
+    #[error(
+        "start is {}, more than {} days ahead; ask when it is nearer", Utc(*.start), days(BURST_AHEAD_MAX)
+    )]
+    Start {
+        /// When.
+        start: Timestamp,
+    },
+}
+
+const fn days(span: Duration) -> u64 {
+    span.as_secs() / (24 * 60 * 60)
+}
+
+impl BurstOutOfBounds {
+    /// The field that is.
+    pub const fn field(&self) -> &'static str {
+        match self {
+            Self::Extra { .. } => "extra",
+            Self::End { .. } => "end",
+            Self::Start { .. } => "start",
+        }
+    }
+}
+
+impl Burst {
+    /// Whatever of it is out of bounds at all times.
+    pub fn out_of_bounds(&self) -> impl Iterator<Item = BurstOutOfBounds> + use<> {
+        let Self { extra, window, .. } = *self;
+        let too_much = extra == TokensPerMinute::ZERO || extra > BURST_EXTRA_MAX;
+        let too_long = window.end().since(window.start()) > BURST_WINDOW_MAX;
+        let extra = too_much.then_some(BurstOutOfBounds::Extra { extra });
+        extra.into_iter().chain(too_long.then_some(BurstOutOfBounds::End { window }))
+    }
+
+    /// Whether it begins too far ahead of now.
+    pub fn too_far_ahead(&self, now: Timestamp) -> Option<BurstOutOfBounds> {
+        let start = self.window.start();
+        (start.since(now) > BURST_AHEAD_MAX).then_some(BurstOutOfBounds::Start { start })
+    }
 }
 
 /// What kind of event a burst is for.
@@ -161,6 +232,14 @@ impl BurstRecord {
     pub fn grant(&self) -> Option<GrantedBurst> {
         let Verdict::Approved { approval, approver, .. } = &self.verdict else { return None };
         Some(GrantedBurst { burst: self.burst.clone(), approval: *approval, approver: approver.clone() })
+    }
+
+    /// The burst as it would be if it ended at another instant.
+    #[must_use]
+    pub fn extended(&self, end: Timestamp) -> Burst {
+        let mut extended = self.clone();
+        extended.extend(end);
+        extended.burst
     }
 
     /// Lets it end at another instant. One that is not after its start changes nothing.

@@ -17,6 +17,7 @@ pub(crate) mod sample;
 mod scenarios;
 
 pub use allocations::REQUEST_TOKENS_MAX;
+pub(crate) use grants::check_start;
 pub use grants::{problems_of_burst, problems_of_exception};
 pub use problems::{PolicyProblem, problems};
 pub(crate) use sandbox::Waivers;

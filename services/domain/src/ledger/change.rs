@@ -168,7 +168,10 @@ fn check_approval(burst: &BurstRecord, approval: Approval, now: Timestamp) -> Re
 fn check_extension(burst: &BurstRecord, end: Timestamp, now: Timestamp) -> Result<(), ChangeRefused> {
     let ends = burst.burst.window.end();
     match burst.phase(now) {
-        Phase::Upcoming | Phase::Active if end > ends => Ok(()),
+        Phase::Upcoming | Phase::Active if end > ends => {
+            let beyond = burst.extended(end).out_of_bounds().next();
+            beyond.map_or(Ok(()), |beyond| Err(ChangeRefused::BurstOutOfBounds(beyond)))
+        }
         Phase::Upcoming | Phase::Active => {
             Err(ChangeRefused::NotLater { burst: burst.burst.id.clone(), end: ends })
         }

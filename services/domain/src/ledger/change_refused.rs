@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::amount::RequestsPerMinute;
+use crate::burst::BurstOutOfBounds;
 use crate::calendar::Utc;
 use crate::ids::{BurstId, ServiceId};
 use crate::ledger::Shortage;
@@ -69,6 +70,9 @@ pub enum ChangeRefused {
         /// When it ends.
         end: Timestamp,
     },
+    /// A burst would be longer than any may be.
+    #[error("{0}")]
+    BurstOutOfBounds(BurstOutOfBounds),
     /// The pool has changed since whoever asks looked at it.
     #[error("the pool is at version {found}, not {expected}; look again and decide anew")]
     VersionMismatch {

@@ -16,9 +16,9 @@ use crate::ledger::levels::{Forecast, Levels, NEVER, Place, quotient_up};
 use crate::time::Timestamp;
 use search::Search;
 
-/// How many breakpoints are looked at where a later instant is known to be sure: a small part of a millisecond. What
-/// comes beyond them is seldom much earlier than that instant.
-const BREAKPOINTS_MAX: usize = 1_024;
+/// How many breakpoints are looked at: some 50 µs, which is what the call costs that asks. More, and whoever asks again and
+/// again for what is not to be had would keep the pool from all others.
+const BREAKPOINTS_MAX: usize = 128;
 
 /// What a draw has beyond its guarantee.
 #[derive(Debug, Clone, Copy)]
@@ -86,13 +86,29 @@ pub(super) fn kept(idle_spare: Level, threshold_percent: u8) -> Level {
     Level::from_units(quotient_up(idle_spare.units().saturating_mul(threshold_percent.into()), 100))
 }
 
-/// The first instant from now on at which the draw fits, if nothing is taken or put by anybody; none if never.
-pub(super) fn first_admission(
-    levels: &Levels,
-    place: Place,
-    borrowing: &Borrowing,
-    need: Level,
-) -> Option<Timestamp> {
+/// When a draw fits, if nothing is taken or put by anybody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum First {
+    /// From this instant on, or for a while from it.
+    At(Timestamp),
+    /// At no time.
+    Never,
+    /// Not soon. To know more would cost too much.
+    Unknown,
+}
+
+impl First {
+    /// The instant; none if there is none, or none is known.
+    pub(super) const fn at(self) -> Option<Timestamp> {
+        match self {
+            Self::At(at) => Some(at),
+            Self::Never | Self::Unknown => None,
+        }
+    }
+}
+
+/// When a draw fits, from now on.
+pub(super) fn first_admission(levels: &Levels, place: Place, borrowing: &Borrowing, need: Level) -> First {
     first_admission_from(levels, place, borrowing, need, levels.at())
 }
 
@@ -100,38 +116,39 @@ pub(super) fn first_admission(
 ///
 /// Exact to the nanosecond within [`BREAKPOINTS_MAX`] breakpoints. If there are more, the answer is the first instant at
 /// which the guarantee covers the draw, or at which what is spare suffices even if all guarantees were full, whichever
-/// comes first: it is true. Only for a draw that no idle pool would admit all breakpoints are looked at; that costs time
-/// in proportion to the guarantees that are not full.
+/// comes first: it is true. Where there is neither, no idle pool would admit the draw; then it is never, if the pool
+/// cannot have so much beside what others hold already, or else unknown.
 pub(super) fn first_admission_from(
     levels: &Levels,
     place: Place,
     borrowing: &Borrowing,
     need: Level,
     from: Timestamp,
-) -> Option<Timestamp> {
+) -> First {
     let from = from.max(levels.at());
     if need <= Level::ZERO {
-        return Some(from);
+        return First::At(from);
     }
     let own = Bucket::new(levels.guarantee(place), levels.at());
     let covered = own.first_at_least(levels.plan(place), need, from).unwrap_or(NEVER);
     let search = Search::new(levels, place, borrowing, need);
-    let found = search.clone().first_with_own(from..covered);
-    let found = found.map_or(covered, |from| first_borrowed(levels, &search, from..covered, BREAKPOINTS_MAX));
-    (found < NEVER).then_some(found)
+    let own_suffice =
+        if need > levels.pool_depth() { None } else { search.clone().first_with_own(from..covered) };
+    match own_suffice {
+        Some(from) => first_borrowed(levels, &search, from..covered, BREAKPOINTS_MAX),
+        None if covered < NEVER => First::At(covered),
+        None => First::Never,
+    }
 }
 
 /// The first instant of a span at which the draw fits, or its end; a later one at which it does if there are more
 /// breakpoints than that and such an instant is known.
-fn first_borrowed(
-    levels: &Levels,
-    search: &Search,
-    span: Range<Timestamp>,
-    breakpoints_max: usize,
-) -> Timestamp {
+fn first_borrowed(levels: &Levels, search: &Search, span: Range<Timestamp>, breakpoints_max: usize) -> First {
     let (least, until) = Forecast::least(levels);
     let sure = search.clone().first(least, span.start..span.end.min(until), breakpoints_max);
-    let sure = sure.unwrap_or(span.end);
-    let breakpoints_max = if sure < NEVER { breakpoints_max } else { usize::MAX };
-    search.clone().first(Forecast::new(levels), span.start..sure, breakpoints_max).unwrap_or(sure)
+    let sure = sure.at().unwrap_or(span.end);
+    match search.clone().first(Forecast::new(levels), span.start..sure, breakpoints_max) {
+        First::Never | First::Unknown if sure < NEVER => First::At(sure),
+        found => found,
+    }
 }

@@ -9,7 +9,7 @@ use crate::calendar::Utc;
 use crate::ids::{BurstId, PoolId, ServiceId};
 use crate::ledger::{Change, PoolTerms};
 use crate::org::Org;
-use crate::policy::{Policy, PolicyProblem, Rules, Service, Waivers};
+use crate::policy::{Policy, PolicyProblem, Rules, Service, Waivers, check_start};
 use crate::time::Timestamp;
 
 /// Why the organisation refuses what a pool might allow a burst.
@@ -103,6 +103,7 @@ pub(super) fn check(
     now: Timestamp,
     found: &mut Vec<PolicyProblem>,
 ) {
+    policy.bursts.iter().for_each(|granted| check_start(&granted.burst, now, found));
     let services: BTreeMap<_, _> = policy.services.iter().map(|service| (&service.id, service)).collect();
     let mut name = |burst: &Burst, message: String| {
         found.push(PolicyProblem { place: format!("burst {}", burst.id), message });

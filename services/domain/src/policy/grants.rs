@@ -2,16 +2,26 @@
 
 use std::collections::BTreeSet;
 
-use crate::amount::TokensPerMinute;
-use crate::burst::Burst;
+use crate::burst::{Burst, BurstOutOfBounds};
 use crate::policy::problems::Findings;
 use crate::policy::{Exception, Policy, PolicyProblem, Waiver};
+use crate::time::Timestamp;
 
-/// Names every problem of a burst by itself, whether or not it fits its pool; empty if it is sound.
-pub fn problems_of_burst(burst: &Burst) -> Vec<PolicyProblem> {
+/// Names every problem of a burst that is asked for now, by itself, whether or not it fits its pool; empty if it is sound.
+pub fn problems_of_burst(burst: &Burst, now: Timestamp) -> Vec<PolicyProblem> {
     let mut found = Findings::default();
     check_burst(burst, &mut found);
+    check_start(burst, now, &mut found.0);
     found.0
+}
+
+/// Names a burst that begins too far ahead of now.
+pub(crate) fn check_start(burst: &Burst, now: Timestamp, found: &mut Vec<PolicyProblem>) {
+    let problem = |what: BurstOutOfBounds| PolicyProblem {
+        place: format!("burst {}", burst.id),
+        message: what.to_string(),
+    };
+    found.extend(burst.too_far_ahead(now).map(problem));
 }
 
 /// Names every problem of an exception by itself, whether or not it has ended; empty if it is sound.
@@ -41,9 +51,7 @@ pub(super) fn check_bursts(policy: &Policy, found: &mut Findings) {
 
 fn check_burst(burst: &Burst, found: &mut Findings) {
     let place = format!("burst {}", burst.id);
-    found.require(burst.extra > TokensPerMinute::ZERO, &place, || {
-        "extra must be at least 1 token a minute".to_owned()
-    });
+    burst.out_of_bounds().for_each(|what| found.add(&place, what.to_string()));
     found.require(!burst.requester.trim().is_empty(), &place, || {
         "names nobody who asked for it; state requester".to_owned()
     });

@@ -219,7 +219,7 @@ fn bursts_and_exceptions_say_who_and_why() {
         problems,
         [
             "service chat: a region has no name; write it as its cloud does, such as westeurope",
-            "burst launch: extra must be at least 1 token a minute",
+            "burst launch: extra is 0 tokens a minute; it must be from 1 to 1000000000000",
             "burst launch: names nobody who asked for it; state requester",
             "burst launch: says no reason; state reason",
             "burst launch: names nobody who approved it; state approved_by",
@@ -284,7 +284,7 @@ fn what_ends_soon_or_is_over_is_called_to_mind() {
         policy.services.push(orphan("old", 0));
         policy.exceptions =
             vec![exception("over", "old", 0), exception("soon", "old", 14), exception("later", "old", 15)];
-        policy.bursts[0].burst.window = crate::time::Window::try_new(Timestamp::EPOCH, NOW).unwrap();
+        policy.bursts[0].burst.window = crate::time::Window::try_new(NOW.minus(std::time::Duration::from_hours(1)), NOW).unwrap();
     });
     assert_eq!(
         warnings,

@@ -149,7 +149,7 @@ fn change_burst(
     let refuse = |refused| Err(Refused::Pool { pool: pool.clone(), refused, done: Vec::new() });
     let Some(terms) = org.terms(pool) else { return refuse(ChangeRefused::NoPool) };
     if let Change::RequestBurst(burst) = change {
-        let problems = problems_of_burst(burst);
+        let problems = problems_of_burst(burst, by.at);
         if !problems.is_empty() {
             return Err(Refused::Unsound(problems));
         }

@@ -64,6 +64,12 @@ impl<'a> Forecast<'a> {
         self.sums.idle_spare()
     }
 
+    /// The most that can be spare from here on: all that the pool can hold beside what guarantees hold already. None where a
+    /// plan will change, and guarantees may hold less again.
+    pub(in crate::ledger) fn most(&self) -> Option<Level> {
+        (self.levels.edges.first() == NEVER).then(|| self.sums.pool_depth.minus(self.sums.guaranteed))
+    }
+
     /// The next breakpoint: one of a guarantee, or the pool is full.
     pub(in crate::ledger) fn end(&self) -> Timestamp {
         self.guarantees_end().min(self.sums.pool_full_at())
@@ -75,6 +81,8 @@ impl<'a> Forecast<'a> {
 
     /// Time passes up to an instant that is not after the next breakpoint.
     pub(in crate::ledger) fn pass(&mut self, to: Timestamp) {
+        #[cfg(test)]
+        STEPS.with(|steps| steps.set(steps.get() + 1));
         if to < self.guarantees_end() {
             return self.sums.pass(to);
         }
@@ -115,5 +123,18 @@ impl<'a> Forecast<'a> {
     fn first_account(&mut self, node: Node) -> usize {
         let levels = self.levels;
         levels.breakpoints.account(node, |rest| self.expect(rest))
+    }
+}
+
+#[cfg(test)]
+thread_local! {
+    static STEPS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
+#[cfg(test)]
+impl Forecast<'_> {
+    /// How many steps this thread has taken since it was last asked.
+    pub(in crate::ledger) fn count_steps() -> usize {
+        STEPS.take()
     }
 }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::line::{Line, first_in_both};
-use super::{Borrowing, kept};
+use super::{Borrowing, First, kept};
 use crate::bucket::{Level, Plan};
 use crate::ledger::levels::{Forecast, Levels, Place, Stretch};
 use crate::time::Timestamp;
@@ -44,24 +44,33 @@ impl<'a> Search<'a> {
         None
     }
 
-    /// The first instant of a half-open span at which what is spare suffices too; none also if so many breakpoints come
-    /// before.
+    /// The first instant of a half-open span at which what is spare suffices too; never if there is none in it, and unknown
+    /// if so many breakpoints come before.
     pub(super) fn first(
         mut self,
         mut forecast: Forecast,
         span: Range<Timestamp>,
         breakpoints_max: usize,
-    ) -> Option<Timestamp> {
+    ) -> First {
         for _ in 0..=breakpoints_max {
             let end = self.own_end().min(forecast.end()).min(span.end);
-            let found = self.solve(Some(&forecast), span.start..end);
-            if found.is_some() || end >= span.end {
-                return found;
+            if let Some(at) = self.solve(Some(&forecast), span.start..end) {
+                return First::At(at);
+            }
+            if end >= span.end || self.is_beyond(&forecast) {
+                return First::Never;
             }
             forecast.pass(end);
             self.pass(end);
         }
-        None
+        First::Unknown
+    }
+
+    /// Whether the pool cannot have so much, because others hold too much of it already.
+    fn is_beyond(&self, forecast: &Forecast) -> bool {
+        let Some(most) = forecast.most() else { return false };
+        let kept = kept(forecast.idle_spare(), self.threshold_percent);
+        self.guarantee.0.depth().plus(most).minus(kept) < self.need
     }
 
     /// The next breakpoint of the two buckets.

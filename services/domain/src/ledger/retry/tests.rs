@@ -85,7 +85,7 @@ fn what_is_spare_only_when_others_are_full_is_waited_for() {
     let borrowing = Borrowing { bucket: &bucket, plan: &plan, threshold_percent: 0 };
     // All three are full after 9 s; from then on the whole refill of the pool is spare.
     let first = first_admission(&levels, place(0), &borrowing, tokens(30 + 50));
-    assert_eq!(first, Some(s(9 + 5)));
+    assert_eq!(first, First::At(s(9 + 5)));
 }
 
 #[test]
@@ -94,9 +94,9 @@ fn a_draw_that_may_not_borrow_waits_for_its_guarantee() {
     levels.fill_pool();
     let (bucket, plan) = (Bucket::new(Level::ZERO, s(0)), Plan::none());
     let borrowing = Borrowing { bucket: &bucket, plan: &plan, threshold_percent: 0 };
-    assert_eq!(first_admission(&levels, place(0), &borrowing, tokens(10)), Some(s(3)));
-    assert_eq!(first_admission_from(&levels, place(0), &borrowing, tokens(10), s(60)), Some(s(60)));
-    assert_eq!(first_admission(&levels, place(0), &borrowing, tokens(31)), None);
+    assert_eq!(first_admission(&levels, place(0), &borrowing, tokens(10)), First::At(s(3)));
+    assert_eq!(first_admission_from(&levels, place(0), &borrowing, tokens(10), s(60)), First::At(s(60)));
+    assert_eq!(first_admission(&levels, place(0), &borrowing, tokens(31)), First::Never);
 }
 
 #[test]
@@ -109,11 +109,11 @@ fn a_draw_that_fits_only_before_others_refill_is_told_so() {
     // The borrow bucket has 20 tokens after 20 s; what is spare falls from 600 to none within 60 s.
     let (bucket, plan) = (Bucket::new(Level::ZERO, s(0)), flat(60, 600));
     let borrowing = Borrowing { bucket: &bucket, plan: &plan, threshold_percent: 0 };
-    assert_eq!(first_admission(&levels, borrower, &borrowing, tokens(20)), Some(s(20)));
-    assert_eq!(first_admission(&levels, borrower, &borrowing, tokens(54)), Some(s(54)));
-    assert_eq!(first_admission(&levels, borrower, &borrowing, tokens(55)), None);
-    assert_eq!(first_admission_from(&levels, borrower, &borrowing, tokens(20), s(50)), Some(s(50)));
-    assert_eq!(first_admission_from(&levels, borrower, &borrowing, tokens(20), s(59)), None);
+    assert_eq!(first_admission(&levels, borrower, &borrowing, tokens(20)), First::At(s(20)));
+    assert_eq!(first_admission(&levels, borrower, &borrowing, tokens(54)), First::At(s(54)));
+    assert_eq!(first_admission(&levels, borrower, &borrowing, tokens(55)), First::Never);
+    assert_eq!(first_admission_from(&levels, borrower, &borrowing, tokens(20), s(50)), First::At(s(50)));
+    assert_eq!(first_admission_from(&levels, borrower, &borrowing, tokens(20), s(59)), First::Never);
 }
 
 #[test]
@@ -131,8 +131,8 @@ fn a_draw_that_fits_only_within_somebodys_burst_or_after_it_is_told_so() {
     let (bucket, plan) = (Bucket::new(tokens(600), s(0)), flat(600, 600));
     let borrowing = Borrowing { bucket: &bucket, plan: &plan, threshold_percent: 50 };
     assert_eq!(split(&levels, borrower, &borrowing, tokens(45)), Err(Short::Spare));
-    assert_eq!(first_admission(&levels, borrower, &borrowing, tokens(45)), Some(s(60)));
-    assert_eq!(first_admission(&levels, borrower, &borrowing, tokens(46)), None);
+    assert_eq!(first_admission(&levels, borrower, &borrowing, tokens(45)), First::At(s(60)));
+    assert_eq!(first_admission(&levels, borrower, &borrowing, tokens(46)), First::Never);
 }
 
 /// A pool of 3,600,000 tokens a minute that holds no more than is guaranteed: 3,000 services whose guarantees get full
@@ -159,29 +159,29 @@ fn admitted_at(levels: &Levels, place: Place, borrowing: &Borrowing, need: Level
 }
 
 #[test]
-fn beyond_a_thousand_breakpoints_the_guarantees_own_time_is_the_answer() {
+fn beyond_so_many_breakpoints_the_guarantees_own_time_is_the_answer() {
     let (levels, asks) = a_queue_of_guarantees(flat(600_000, 600_000));
     let (bucket, plan) = (Bucket::new(tokens(3_600_000), s(0)), flat(1, 3_600_000));
     let borrowing = Borrowing { bucket: &bucket, plan: &plan, threshold_percent: 100 };
     let found = first_admission(&levels, asks, &borrowing, tokens(100_000));
-    assert_eq!(found, Some(s(10)), "2,500 breakpoints come before");
+    assert_eq!(found, First::At(s(10)), "2,500 breakpoints come before");
 }
 
 #[test]
-fn beyond_a_thousand_breakpoints_the_time_when_even_full_guarantees_leave_enough_is_the_answer() {
+fn beyond_so_many_breakpoints_the_time_when_even_full_guarantees_leave_enough_is_the_answer() {
     let (levels, asks) = a_queue_of_guarantees(Plan::none());
     let (bucket, plan) = (Bucket::new(tokens(3_600_000), s(0)), flat(1, 3_600_000));
     let borrowing = Borrowing { bucket: &bucket, plan: &plan, threshold_percent: 0 };
     let admitted = |need, at| admitted_at(&levels, asks, &borrowing, tokens(need), at);
     let before = |at: Timestamp| ns(at.as_nanos() - 1);
 
-    let exact = first_admission(&levels, asks, &borrowing, tokens(50_000)).unwrap();
-    assert!(s(3) < exact && exact < s(4), "{exact}: 760 breakpoints come before");
-    assert!(admitted(50_000, exact) && !admitted(50_000, before(exact)));
+    let exact = first_admission(&levels, asks, &borrowing, tokens(4_000)).at().unwrap();
+    assert!(ns(360_000_000) < exact && exact < ns(400_000_000), "{exact}: 92 breakpoints come before");
+    assert!(admitted(4_000, exact) && !admitted(4_000, before(exact)));
 
     let (need, full) = (200_000, 600_000);
     let missing = tokens(full + need).minus(levels.pool()).units();
-    let found = first_admission(&levels, asks, &borrowing, tokens(need)).unwrap();
+    let found = first_admission(&levels, asks, &borrowing, tokens(need)).at().unwrap();
     assert_eq!(i128::from(found.as_nanos()), (missing + 3_599_999) / 3_600_000, "beyond 1,900 breakpoints");
     assert!(admitted(need, found));
     assert!(
@@ -190,16 +190,38 @@ fn beyond_a_thousand_breakpoints_the_time_when_even_full_guarantees_leave_enough
 }
 
 #[test]
-fn a_draw_that_an_idle_pool_would_not_admit_is_looked_for_to_the_end() {
+fn a_draw_that_an_idle_pool_would_not_admit_is_looked_for_so_far_and_then_unknown_or_never() {
     let (mut levels, asks) = a_queue_of_guarantees(Plan::none());
     levels.set_pool(TokensPerMinute::new(3_600_000), tokens(600_000));
     let (bucket, plan) = (Bucket::new(tokens(3_600_000), s(0)), flat(1, 3_600_000));
     let borrowing = Borrowing { bucket: &bucket, plan: &plan, threshold_percent: 0 };
-    let found = first_admission(&levels, asks, &borrowing, tokens(95_000)).unwrap();
-    assert!(s(4) < found && found < s(5), "{found}: 1,190 breakpoints come before");
-    assert!(admitted_at(&levels, asks, &borrowing, tokens(95_000), found));
-    assert!(!admitted_at(&levels, asks, &borrowing, tokens(95_000), ns(found.as_nanos() - 1)));
-    assert_eq!(first_admission(&levels, asks, &borrowing, tokens(300_000)), None);
+    let first = |need| first_admission(&levels, asks, &borrowing, tokens(need));
+    let admitted = |need, at| admitted_at(&levels, asks, &borrowing, tokens(need), at);
+
+    let found = first(4_000).at().unwrap();
+    assert!(ns(360_000_000) < found && found < ns(400_000_000), "{found}: 92 breakpoints come before");
+    assert!(admitted(4_000, found) && !admitted(4_000, ns(found.as_nanos() - 1)));
+    assert!(admitted(95_000, s(5)), "1,200 breakpoints come before, and nobody looks so far");
+    assert_eq!(first(95_000), First::Unknown);
+    assert_eq!(first(300_000), First::Never, "others hold more than half of the pool already");
+    assert_eq!(first(600_001), First::Never, "the pool is not so deep");
+}
+
+/// The steps that a search takes are the breakpoints that it passes, and no search passes more than so many.
+#[test]
+fn what_cannot_be_had_costs_no_more_steps_in_a_pool_of_thousands() {
+    let (mut levels, asks) = a_queue_of_guarantees(Plan::none());
+    levels.set_pool(TokensPerMinute::new(3_600_000), tokens(600_000));
+    let (bucket, plan) = (Bucket::new(tokens(3_600_000), s(0)), flat(1, 3_600_000));
+    let borrowing = Borrowing { bucket: &bucket, plan: &plan, threshold_percent: 0 };
+    let steps = |need| {
+        Forecast::count_steps();
+        first_admission(&levels, asks, &borrowing, tokens(need));
+        Forecast::count_steps()
+    };
+    assert_eq!(steps(95_000), BREAKPOINTS_MAX + 1);
+    assert!(steps(4_000) > 50);
+    assert!(steps(300_000) <= 1);
 }
 
 proptest! {
@@ -227,9 +249,9 @@ proptest! {
         while !admits(&model, 0, &borrowing, need) && model.at < from + SETTLED_NS {
             model.advance(model.at + 1);
         }
-        let tried = admits(&model, 0, &borrowing, need).then_some(ns(model.at));
+        let tried = if admits(&model, 0, &borrowing, need) { First::At(ns(model.at)) } else { First::Never };
         prop_assert_eq!(found, tried);
-        if let Some(found) = found {
+        if let First::At(found) = found {
             levels.advance(found);
             prop_assert!(split(&levels, place(0), &borrowing, units(need)).is_ok());
         }
@@ -253,11 +275,15 @@ proptest! {
         let borrowing = Borrowing { bucket: &bucket, plan: &plan, threshold_percent };
         let search = Search::new(&levels, place(0), &borrowing, units(need));
         let found = first_borrowed(&levels, &search, levels.at()..NEVER, breakpoints_max);
-        let first = first_admission(&levels, place(0), &borrowing, units(need));
-        prop_assert!(first.unwrap_or(NEVER) <= found);
-        if found < NEVER {
-            model.advance(found.as_nanos());
-            prop_assert!(admits(&model, 0, &borrowing, need));
+        let first = first_borrowed(&levels, &search, levels.at()..NEVER, usize::MAX);
+        match found {
+            First::At(found) => {
+                prop_assert!(first.at().is_some_and(|first| first <= found));
+                model.advance(found.as_nanos());
+                prop_assert!(admits(&model, 0, &borrowing, need));
+            }
+            First::Never => prop_assert_eq!(first, First::Never),
+            First::Unknown => {}
         }
     }
 
@@ -283,7 +309,7 @@ proptest! {
         let bucket = Bucket::new(units(has * crate::bucket::UNITS_PER_TOKEN), levels.at());
         let plan = flat(extra, extra);
         let borrowing = Borrowing { bucket: &bucket, plan: &plan, threshold_percent };
-        let found = first_admission(&levels, place(0), &borrowing, tokens(need));
+        let found = first_admission(&levels, place(0), &borrowing, tokens(need)).at();
         let admits_at = |at: i64| {
             let mut levels = levels.clone();
             levels.advance(ns(at));

@@ -2,12 +2,14 @@
 
 use super::*;
 use crate::access::{AccessKey, Role};
+use crate::burst::{Approval, BURST_EXTRA_MAX};
 use crate::directory::{CallerKey, KeyHash, KeyHolder};
 use crate::org::{
     ACCESS_KEYS_MAX, AccessKeyRefused, CALLER_KEYS_MAX, Decided, EXCEPTIONS_MAX, Event, ExceptionRefused,
     KeyRefused,
 };
-use crate::policy::sample::{day, exception, id, policy};
+use crate::policy::sample::{burst, day, exception, id, policy};
+use crate::time::Window;
 
 fn hash(number: usize) -> KeyHash {
     let mut bytes = [0; 32];
@@ -103,4 +105,29 @@ fn there_are_so_many_exceptions_and_ended_ones_leave_room() {
     let change = org.grant_exception(&numbered(9_999, 9), &RULES, &by_at(day(1))).unwrap();
     make(&mut org, &change, day(1));
     assert_eq!(org.exceptions(day(1)).len(), EXCEPTIONS_MAX);
+}
+
+#[test]
+fn a_policy_that_states_an_absurd_burst_is_refused_and_says_what_would_be_right() {
+    let org = organised(&policy());
+    let mut stated = policy();
+    let mut granted = burst(1_000_000_000_001);
+    granted.burst.window = Window::try_new(day(733), day(733 + 367)).unwrap();
+    stated.bursts = vec![granted.clone()];
+    let told = super::refused(&org, &stated);
+    let of_burst: Vec<_> = told.iter().filter(|problem| problem.starts_with("burst launch: ")).collect();
+    assert_eq!(
+        of_burst,
+        [
+            "burst launch: extra is 1000000000001 tokens a minute; it must be from 1 to 1000000000000",
+            "burst launch: end is 2028-06-19T15:06:40Z, more than 366 days after the start 2027-06-18T15:06:40Z; what \
+             lasts longer belongs into the baseline",
+            "burst launch: start is 2027-06-18T15:06:40Z, more than 732 days ahead; ask when it is nearer",
+        ]
+    );
+    granted.approval = Approval::BestEffort;
+    granted.burst.extra = BURST_EXTRA_MAX;
+    granted.burst.window = Window::try_new(day(732), day(732 + 366)).unwrap();
+    stated.bursts = vec![granted];
+    assert!(decide_policy(&org, &stated, &RULES, &by()).is_ok(), "the bounds themselves are within");
 }

@@ -79,6 +79,20 @@ fn a_guaranteed_burst_is_extended_only_as_far_as_it_fits() {
 }
 
 #[test]
+fn a_burst_is_extended_to_a_year_and_not_beyond() {
+    const YEAR_S: i64 = 366 * 86_400;
+    two_services()
+        .and(granted(burst("launch", "chat", 30_000, (0, 20)), Guaranteed))
+        .when([extended("launch", YEAR_S + 1)])
+        .then_refused_because(
+            "end is 1971-01-02T00:00:01Z, more than 366 days after the start 1970-01-01T00:00:00Z; what lasts longer \
+             belongs into the baseline",
+        )
+        .when([extended("launch", YEAR_S)])
+        .then_done();
+}
+
+#[test]
 fn a_best_effort_burst_is_extended_whatever_is_guaranteed() {
     two_services()
         .and(granted(burst("launch", "chat", 30_000, (10, 20)), BestEffort))
