@@ -13,6 +13,7 @@ use weir_runtime::clock::{Clock, SystemClock};
 use crate::cli::RoleName;
 use crate::client::{self, Quota};
 use crate::config::Config;
+use crate::output::{Table, name, whole};
 use crate::{cli, keys, output, secret_text};
 
 /// What every access key begins with, so that secret scanners can find a leaked one.
@@ -81,19 +82,18 @@ async fn list(quota: &mut Quota, now: Timestamp) -> anyhow::Result<()> {
     let reply = quota.governance.list_access_keys(ListAccessKeysRequest {}).await;
     let reply = reply.map_err(|status| client::said(&status))?.into_inner();
     let keys = reply.keys.iter().map(codec::access_key_from_wire).collect::<Result<Vec<_>, _>>()?;
-    output::line(&table(&keys, now));
+    output::listed(&table(&keys, now), "no access keys");
     output::etag(&reply.etag);
     Ok(())
 }
 
-fn table(keys: &[AccessKey], now: Timestamp) -> String {
-    if keys.is_empty() {
-        return "no access keys".to_owned();
-    }
-    let cells =
-        |key: &AccessKey| vec![key.id.to_string(), key.role.to_string(), keys::expiry(key.expires, now)];
-    let headings = ["access key", "role", "expires"];
-    output::table(&headings, headings.len(), keys.iter().map(cells).collect())
+fn table(keys: &[AccessKey], now: Timestamp) -> Table {
+    let cells = |key: &AccessKey| {
+        let [expires, left] = keys::expiry(key.expires, now);
+        vec![key.id.to_string(), key.role.to_string(), expires, left]
+    };
+    let columns = [name("access key"), name("role"), whole("expires"), whole("").or_under()];
+    Table::new(columns, keys.iter().map(cells).collect())
 }
 
 async fn revoke(quota: &mut Quota, name: AccessKeyId, reason: String, seen: cli::Seen) -> anyhow::Result<()> {
@@ -136,7 +136,7 @@ mod tests {
             role: Role::Lead("care".parse().unwrap()),
             expires: None,
         };
-        let table = table(&[key], Timestamp::EPOCH);
+        let table = table(&[key], Timestamp::EPOCH).within(None);
         assert!(["ada", "lead of team care", "never"].iter().all(|part| table.contains(part)), "{table}");
     }
 }

@@ -16,6 +16,7 @@ use weir_runtime::clock::{Clock, SystemClock};
 use crate::client::{self, Quota};
 use crate::config::Config;
 use crate::instant::{When, shown};
+use crate::output::{Table, name, text, whole};
 use crate::{cli, output};
 
 pub(crate) async fn run(config: &Config, command: cli::Bursts) -> anyhow::Result<()> {
@@ -118,25 +119,32 @@ async fn list(quota: &mut Quota, all: bool, service: Option<ServiceId>) -> anyho
     let service = service.map_or_else(String::new, |service| service.to_string());
     let reply = quota.governance.list_bursts(ListBurstsRequest { service, all }).await;
     let reply = reply.map_err(|status| client::said(&status))?.into_inner();
-    output::line(&table(reply.bursts)?);
+    output::listed(&table(reply.bursts)?, "no bursts");
     output::note(&format!("etag for a request: {}", reply.etag));
     Ok(())
 }
 
-fn table(mut bursts: Vec<BurstState>) -> anyhow::Result<String> {
-    if bursts.is_empty() {
-        return Ok("no bursts".to_owned());
-    }
+fn table(mut bursts: Vec<BurstState>) -> anyhow::Result<Table> {
     // What is open first, and the next of it first; then what is over, the last to begin first.
     bursts.sort_by_key(|state| {
         let start =
             state.burst.as_ref().and_then(|burst| burst.start.as_ref()).map_or(0, |start| start.seconds);
         if is_open(state) { (false, start) } else { (true, -start) }
     });
-    let headings =
-        ["burst\nservice in pool", "start\nend", "phase\nby", "reason", "tokens\na minute", "etag"];
-    let rows = bursts.iter().map(cells).collect::<anyhow::Result<_>>()?;
-    Ok(output::table_with_text(&headings, &[3], headings.len() - 2, rows))
+    let columns = [
+        name("burst"),
+        name("service").or_under(),
+        name("pool").or_under(),
+        whole("start"),
+        whole("end").or_under(),
+        whole("extra").or_under(),
+        whole("phase"),
+        name("by").or_under(),
+        whole("etag").or_under(),
+        text("reason"),
+        text("decision").or_under(),
+    ];
+    Ok(Table::new(columns, bursts.iter().map(cells).collect::<anyhow::Result<_>>()?))
 }
 
 fn is_open(state: &BurstState) -> bool {
@@ -157,16 +165,21 @@ fn cells(state: &BurstState) -> anyhow::Result<Vec<String>> {
         }
     };
     Ok(vec![
-        format!("{}\n{} in {}", burst.id, burst.service, burst.pool),
-        format!("{}\n{}", shown(start), shown(end)),
-        format!("{phase}\n{}", by(state)),
-        format!("{category}{}{}", burst.reason, decision(state)),
-        output::grouped(burst.extra_per_minute),
+        burst.id,
+        burst.service,
+        burst.pool,
+        shown(start),
+        shown(end),
+        format!("{} a minute", output::grouped(burst.extra_per_minute)),
+        phase,
+        by(state),
         state.etag.clone(),
+        format!("{category}{}", burst.reason),
+        decision(state),
     ])
 }
 
-/// What was decided and why, on a line of its own, if anything was.
+/// What was decided and why, if anything was.
 fn decision(state: &BurstState) -> String {
     let verdict = match state.phase() {
         BurstPhase::Denied => "denied",
@@ -175,7 +188,7 @@ fn decision(state: &BurstState) -> String {
     };
     match state.decision_reason.as_str() {
         "" => String::new(),
-        reason => format!("\n{verdict}: {reason}"),
+        reason => format!("{verdict}: {reason}"),
     }
 }
 
@@ -268,7 +281,7 @@ mod tests {
             granted("now", 950),
             granted("soon", 2_000),
         ];
-        let table = table(list).unwrap();
+        let table = table(list).unwrap().within(None);
         let place = |text: &str| table.find(text).unwrap_or_else(|| panic!("no {text} in\n{table}"));
         let rows = ["now ", "soon ", "asked ", "old ", "older "].map(place);
         assert!(rows.is_sorted(), "{table}");
@@ -319,8 +332,9 @@ mod tests {
     fn a_list_fits_a_screen() {
         let mut wide = burst("shop-assistant-demo-2026-12-01", 3_000);
         wide.reason = "a reason that somebody gave at length, since they were asked to say why".to_owned();
-        let table = table(vec![state(&BurstRecord::requested(&wide))]).unwrap();
-        assert!(table.lines().all(|line| line.chars().count() <= 120), "{table}");
+        let table = table(vec![state(&BurstRecord::requested(&wide))]).unwrap().within(Some(80));
+        assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
+        assert!(table.contains(" shop-assistant-demo-2026-12-01 "), "{table}");
     }
 
     #[test]

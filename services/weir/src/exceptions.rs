@@ -8,9 +8,10 @@ use weir_runtime::clock::{Clock, SystemClock};
 
 use crate::client::{self, Quota};
 use crate::config::Config;
-use crate::instant::{shown, shown_from};
+use crate::instant::shown;
+use crate::output::{Table, name, text, whole};
 use crate::policy_files::SANDBOX_LIMIT;
-use crate::{cli, output};
+use crate::{cli, keys, output};
 
 pub(crate) async fn run(config: &Config, command: cli::Exceptions) -> anyhow::Result<()> {
     let mut quota = client::connect(config).await?;
@@ -52,22 +53,35 @@ async fn list(quota: &mut Quota, now: Timestamp) -> anyhow::Result<()> {
     let reply = reply.map_err(|status| client::said(&status))?.into_inner();
     let exceptions =
         reply.exceptions.iter().map(codec::exception_from_wire).collect::<Result<Vec<_>, _>>()?;
-    output::line(&table(&exceptions, now));
+    output::listed(&table(&exceptions, now), "no exceptions");
     output::etag(&reply.etag);
     Ok(())
 }
 
-fn table(exceptions: &[Exception], now: Timestamp) -> String {
-    if exceptions.is_empty() {
-        return "no exceptions".to_owned();
-    }
+fn table(exceptions: &[Exception], now: Timestamp) -> Table {
     let cells = |it: &Exception| {
-        let ends = shown_from(it.end, now).replacen(' ', "\n", 1);
+        let [ends, left] = keys::expiry(Some(it.end), now);
         let waives = waived(&it.waives).to_owned();
-        vec![format!("{}\n{}", it.id, it.service), waives, it.owner.clone(), ends, it.reason.clone()]
+        vec![
+            it.id.to_string(),
+            it.service.to_string(),
+            it.owner.clone(),
+            ends,
+            left,
+            waives,
+            it.reason.clone(),
+        ]
     };
-    let headings = ["exception\nservice", "waives", "owner", "ends", "reason"];
-    output::table_with_text(&headings, &[1, 4], headings.len(), exceptions.iter().map(cells).collect())
+    let columns = [
+        name("exception"),
+        name("service").or_under(),
+        name("owner").or_under(),
+        whole("ends"),
+        whole("").or_under(),
+        text("waives"),
+        text("reason"),
+    ];
+    Table::new(columns, exceptions.iter().map(cells).collect())
 }
 
 fn waived(waiver: &Waiver) -> &str {
@@ -92,10 +106,12 @@ mod tests {
             end: Timestamp::from_secs(86_400),
         };
         let table = table(&[exception], Timestamp::EPOCH);
+        let (whole, narrow) = (table.within(None), table.within(Some(80)));
         for part in
-            ["trial", "sandbox-limit", "Bo", "1970-01-02T00:00:00Z ", "(in 1 d 0 h)", "nobody owns it yet"]
+            ["trial", "sandbox-limit", "Bo", "1970-01-02T00:00:00Z ", "in 1 d 0 h", "nobody owns it yet"]
         {
-            assert!(table.contains(part), "{table}");
+            assert!(whole.contains(part) && narrow.contains(part), "{whole}\n{narrow}");
         }
+        assert!(narrow.lines().all(|line| line.chars().count() <= 80), "{narrow}");
     }
 }

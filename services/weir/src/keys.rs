@@ -12,7 +12,8 @@ use weir_runtime::clock::{Clock, SystemClock};
 
 use crate::client::{self, Quota};
 use crate::config::Config;
-use crate::instant::{When, shown, shown_from};
+use crate::instant::{Span, When, shown};
+use crate::output::{Table, name, text, whole};
 use crate::{cli, output, secret_text};
 
 /// What every caller key begins with, so that secret scanners can find a leaked one.
@@ -151,12 +152,12 @@ async fn list(quota: &mut Quota, now: Timestamp) -> anyhow::Result<()> {
     let listed = quota.governance.list_caller_keys(ListCallerKeysRequest {}).await;
     let listed = listed.map_err(|status| client::said(&status))?.into_inner();
     let keys = listed.keys.iter().map(codec::caller_key_from_wire).collect::<Result<Vec<_>, _>>()?;
-    output::line(&table(&keys, now));
+    output::listed(&table(&keys, now), "no caller keys");
     output::etag(&listed.etag);
     Ok(())
 }
 
-fn table(keys: &[CallerKey], now: Timestamp) -> String {
+fn table(keys: &[CallerKey], now: Timestamp) -> Table {
     let cells = |key: &CallerKey| {
         let holder = match &key.holder {
             KeyHolder::Workload => "a program".to_owned(),
@@ -164,18 +165,26 @@ fn table(keys: &[CallerKey], now: Timestamp) -> String {
         };
         let models: Vec<_> = key.models.iter().map(ToString::to_string).collect();
         let models = if models.is_empty() { "all".to_owned() } else { models.join(", ") };
-        vec![key.id.to_string(), key.service.to_string(), holder, models, expiry(key.expires, now)]
+        let [expires, left] = expiry(key.expires, now);
+        vec![key.id.to_string(), key.service.to_string(), holder, models, expires, left]
     };
-    let headings = ["key", "service", "held by", "models", "expires"];
-    output::table(&headings, headings.len(), keys.iter().map(cells).collect())
+    let columns = [
+        name("key"),
+        name("service").or_under(),
+        name("held by"),
+        text("models"),
+        whole("expires"),
+        whole("").or_under(),
+    ];
+    Table::new(columns, keys.iter().map(cells).collect())
 }
 
-/// When something expires, for a table.
-pub(crate) fn expiry(expires: Option<Timestamp>, now: Timestamp) -> String {
+/// When something expires and how far off that is, for two columns of a table.
+pub(crate) fn expiry(expires: Option<Timestamp>, now: Timestamp) -> [String; 2] {
     match expires {
-        None => "never".to_owned(),
-        Some(at) if at <= now => format!("{} (expired)", shown(at)),
-        Some(at) => shown_from(at, now),
+        None => ["never".to_owned(), String::new()],
+        Some(at) if at <= now => [shown(at), "over".to_owned()],
+        Some(at) => [shown(at), format!("in {}", Span(at.since(now)))],
     }
 }
 
@@ -213,10 +222,10 @@ mod tests {
         };
         let plain =
             CallerKey { holder: KeyHolder::Workload, expires: None, models: Vec::new(), ..key.clone() };
-        let table = table(&[key, plain], Timestamp::EPOCH);
-        for part in ["Ada", "gpt-4o", "(in 1 min 0 s)", "a program", "all", "never"] {
+        let table = table(&[key, plain], Timestamp::EPOCH).within(None);
+        for part in ["Ada", "gpt-4o", " in 1 min 0 s", "a program", "all", "never"] {
             assert!(table.contains(part), "{table}");
         }
-        assert_eq!(expiry(Some(Timestamp::EPOCH), Timestamp::EPOCH), "1970-01-01T00:00:00Z (expired)");
+        assert_eq!(expiry(Some(Timestamp::EPOCH), Timestamp::EPOCH), ["1970-01-01T00:00:00Z", "over"]);
     }
 }

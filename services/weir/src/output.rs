@@ -1,14 +1,15 @@
 //! The one module that prints to the terminal.
 
+mod table;
+
 use std::io::{IsTerminal, Write};
 
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
-use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, Width};
+pub(crate) use table::{Table, name, number, text, whole};
 
 /// No line for people is longer: what half of a wide screen shows.
 const COLUMNS_MAX: usize = 120;
-/// How wide free text may make a column: a table of several columns still fits.
-const TEXT_COLUMNS_MAX: u16 = 30;
+/// A terminal that says it is narrower is written to as if it were not: no table fits it.
+const COLUMNS_MIN: usize = 40;
 
 /// Prints a line to stdout.
 pub(crate) fn line(text: &str) {
@@ -46,41 +47,30 @@ pub(crate) fn is_terminal() -> bool {
     std::io::stdout().is_terminal()
 }
 
-/// A table with these headings; columns from `numbers_from` on are numbers.
-pub(crate) fn table(headings: &[&str], numbers_from: usize, rows: Vec<Vec<String>>) -> String {
-    table_with_text(headings, &[], numbers_from, rows)
+/// Prints a table or, if nothing is in it, a sentence that says so.
+pub(crate) fn listed(table: &Table, nothing: &str) {
+    if table.is_empty() { line(nothing) } else { line(&table.to_string()) }
 }
 
-/// A table, some of whose columns hold text that people wrote, which is broken into lines.
-pub(crate) fn table_with_text(
-    headings: &[&str],
-    text: &[usize],
-    numbers_from: usize,
-    rows: Vec<Vec<String>>,
-) -> String {
-    let mut table = Table::new();
-    table.load_preset(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(headings);
-    table.add_rows(rows);
-    for column in text {
-        let column = table.column_mut(*column).expect("text is in a column that there is");
-        column.set_constraint(ColumnConstraint::UpperBoundary(Width::Fixed(TEXT_COLUMNS_MAX)));
-    }
-    for column in table.column_iter_mut().skip(numbers_from) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    table.to_string()
+/// How many characters a line of the terminal has; none where stdout is no terminal.
+pub(crate) fn room() -> Option<usize> {
+    let (width, _) = terminal_size::terminal_size_of(std::io::stdout())?;
+    Some(usize::from(width.0).max(COLUMNS_MIN))
 }
 
 /// A text in lines that are not too long; all but the first begin so far to the right. Numbers stay whole.
 pub(crate) fn wrapped(text: &str, indent: usize) -> String {
+    wrapped_at(text, indent, room().unwrap_or(COLUMNS_MAX).min(COLUMNS_MAX))
+}
+
+fn wrapped_at(text: &str, indent: usize, columns_max: usize) -> String {
     let mut lines = String::new();
     let mut width = 0;
     let mut rest = text;
     while !rest.is_empty() {
         let (word, after) = next_word(rest);
         let long = word.chars().count();
-        if width > 0 && width + 1 + long > COLUMNS_MAX {
+        if width > 0 && width + 1 + long > columns_max {
             lines.push('\n');
             lines.push_str(&" ".repeat(indent));
             width = indent;
@@ -153,21 +143,13 @@ mod tests {
     #[test]
     fn long_lines_are_broken_between_words_and_not_within_numbers() {
         let text = format!("  name   {} 1 234 567 tokens", ["word"; 22].join(" "));
-        let lines: Vec<_> = wrapped(&text, 9).lines().map(str::to_owned).collect();
+        let lines: Vec<_> = wrapped_at(&text, 9, COLUMNS_MAX).lines().map(str::to_owned).collect();
         assert_eq!(lines.len(), 2, "{lines:?}");
         assert!(lines[0].starts_with("  name   word") && lines.iter().all(|line| line.len() <= COLUMNS_MAX));
         assert_eq!(lines[1], "         1 234 567 tokens");
-        assert_eq!(wrapped("short", 4), "short");
+        assert_eq!(wrapped_at("short", 4, COLUMNS_MAX), "short");
         let endless = "x".repeat(300);
-        assert_eq!(wrapped(&endless, 4), endless);
-    }
-
-    #[test]
-    fn text_is_broken_into_lines_and_names_are_not() {
-        let name = "n".repeat(63);
-        let row = vec![name.clone(), "why ".repeat(40), "7".to_owned()];
-        let table = table_with_text(&["name", "reason", "tokens"], &[1], 2, vec![row]);
-        assert!(table.contains(&name) && table.lines().all(|line| line.chars().count() < 120), "{table}");
+        assert_eq!(wrapped_at(&endless, 4, COLUMNS_MAX), endless);
     }
 
     #[test]

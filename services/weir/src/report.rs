@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use crate::config::Config;
 use crate::http::Http;
+use crate::output::{Table, name, number};
 use crate::{cli, output};
 
 /// A report as showback's API gives it.
@@ -66,11 +67,19 @@ impl Report {
     pub(crate) fn table(&self) -> String {
         let currency = self.currency.as_deref().unwrap_or("no price");
         let cost = format!("cost ({currency})");
-        let headings =
-            ["team", "service", "tokens in", "cached", "tokens out", "requests", "refused", cost.as_str()];
+        let columns = [
+            name("team"),
+            name("service").or_under(),
+            number("tokens in"),
+            number("cached").or_under(),
+            number("tokens out"),
+            number("requests"),
+            number("refused").or_under(),
+            number(&cost),
+        ];
         let mut rows: Vec<_> = self.rows.iter().map(|row| row.cells(&row.team)).collect();
         rows.push(self.total.cells("total"));
-        format!("{} to {}\n{}", self.from, self.to, output::table(&headings, 2, rows))
+        format!("{} to {}\n{}", self.from, self.to, Table::new(columns, rows))
     }
 }
 

@@ -13,11 +13,8 @@ use weir_runtime::journal::{SharedJournal, StoredRecord};
 use super::since;
 use crate::cli::Events;
 use crate::instant::shown;
-use crate::output;
+use crate::output::{self, Table, name, text, whole};
 use crate::topic_reader::{Book, TopicReader};
-
-/// The columns of `what` and `reason`.
-const TEXT: [usize; 2] = [3, 4];
 
 pub(super) async fn show(journal: &SharedJournal, asked: &Events, now: Timestamp) -> anyhow::Result<()> {
     let mut history = History::new(asked, now);
@@ -27,16 +24,16 @@ pub(super) async fn show(journal: &SharedJournal, asked: &Events, now: Timestamp
         for entry in &history.entries {
             output::line(&object(entry, history.version(entry)).to_string());
         }
-    } else if history.entries.is_empty() {
-        output::line("no such decisions");
     } else {
         let rows = history.entries.iter().map(|entry| cells(entry, history.version(entry))).collect();
-        output::line(&output::table_with_text(
-            &["at", "version", "author", "what", "reason"],
-            &TEXT,
-            TEXT.len() + 3,
-            rows,
-        ));
+        let columns = [
+            whole("at"),
+            whole("version").or_under(),
+            name("author").or_under(),
+            text("what"),
+            text("reason"),
+        ];
+        output::listed(&Table::new(columns, rows), "no such decisions");
     }
     Ok(())
 }

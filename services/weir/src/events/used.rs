@@ -13,21 +13,35 @@ use weir_runtime::journal::{SharedJournal, StoredRecord};
 
 use super::since;
 use crate::cli::Events;
-use crate::output;
+use crate::instant::shown;
+use crate::output::{self, Table, name, number, whole};
 use crate::topic_reader::{Book, TopicReader};
 
 pub(super) async fn show(journal: &SharedJournal, asked: &Events, now: Timestamp) -> anyhow::Result<()> {
     let request: Option<RequestId> =
         asked.request.as_deref().map(str::parse).transpose().context("--request")?;
-    let mut shown = Shown { request, asked, since: since(asked, now), events: VecDeque::new() };
-    TopicReader::open(journal, Topic::Usage).await?.drain(journal, &mut shown).await?;
+    let mut wanted = Shown { request, asked, since: since(asked, now), events: VecDeque::new() };
+    TopicReader::open(journal, Topic::Usage).await?.drain(journal, &mut wanted).await?;
     if asked.json {
-        shown.events.iter().for_each(|event| output::line(&object(event).to_string()));
+        wanted.events.iter().for_each(|event| output::line(&object(event).to_string()));
         return Ok(());
     }
-    let headings = ["ended", "service", "model", "outcome", "source", "in", "out", "request"];
-    output::line(&output::table(&headings, 5, shown.events.iter().map(cells).collect()));
+    output::listed(&table(&wanted.events), "no such events");
     Ok(())
+}
+
+fn table(events: &VecDeque<UsageRecorded>) -> Table {
+    let columns = [
+        whole("ended"),
+        whole("request").or_under(),
+        name("service"),
+        name("model").or_under(),
+        name("outcome"),
+        name("source").or_under(),
+        number("in"),
+        number("out").or_under(),
+    ];
+    Table::new(columns, events.iter().map(cells).collect())
 }
 
 /// The last events that are wanted, by their own time.
@@ -62,14 +76,14 @@ impl Book for Shown<'_> {
 
 fn cells(event: &UsageRecorded) -> Vec<String> {
     vec![
-        codec::rfc3339(event.ended),
+        shown(event.ended),
+        event.request.to_string(),
         event.service.to_string(),
         event.model.to_string(),
         event.outcome.as_str().to_owned(),
         event.usage_source.as_str().to_owned(),
         output::grouped(event.usage.input.get()),
         output::grouped(event.usage.output.get()),
-        event.request.to_string(),
     ]
 }
 

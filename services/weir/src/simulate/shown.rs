@@ -8,7 +8,7 @@ use weir_proto::governance::v1::{
 
 use super::{refusals, refused, sum, timeline};
 use crate::instant::shown;
-use crate::output::{self, grouped};
+use crate::output::{Table, grouped, name, number};
 
 /// Allocations of a pool that are shown, the most refused first; the rest is counted.
 const SHOWN_MAX: usize = 20;
@@ -63,11 +63,18 @@ fn pool_blocks(pool: &SimulatedPool, found: &[Found<'_>], from: &str, to: &str) 
         let tokens = grouped(peak.amount.unwrap_or_default().tokens);
         block += &format!(", busiest minute {tokens} at {}", instant(peak.minute.as_ref()));
     }
-    let headings =
-        ["service", "requests", "tokens", "busiest minute", "baseline", "refused", "borrowed tokens"];
+    let columns = [
+        name("service"),
+        number("requests"),
+        number("refused").or_under(),
+        number("tokens"),
+        number("borrowed").or_under(),
+        number("busiest minute"),
+        number("baseline"),
+    ];
     let more = found.len().saturating_sub(SHOWN_MAX);
     let rows = found.iter().take(SHOWN_MAX).map(cells).collect();
-    block += &format!("\n{}", output::table(&headings, 1, rows));
+    block += &format!("\n{}", Table::new(columns, rows));
     if more > 0 {
         block += &format!("\nand {more} more; --format json has them all");
     }
@@ -84,11 +91,11 @@ fn cells(found: &Found<'_>) -> Vec<String> {
     vec![
         allocation.service.clone(),
         both(&|outcome| asked(outcome).requests),
+        both(&|outcome| outcome.refused.unwrap_or_default().requests),
         both(&|outcome| asked(outcome).tokens),
+        both(&|outcome| outcome.borrowed_tokens),
         both(&peak),
         change(&rate(now.baseline_per_minute), &rate(candidate.baseline_per_minute)),
-        both(&|outcome| outcome.refused.unwrap_or_default().requests),
-        both(&|outcome| outcome.borrowed_tokens),
     ]
 }
 
@@ -197,7 +204,7 @@ mod tests {
         for part in [
             "1970-01-01T00:00:00Z to 1970-01-08T00:00:00Z: 5 400 requests, 2 345 678 tokens, as the policy stands → as tried",
             "pool chat: 400 000 → 300 000 tokens a minute, busiest minute 120 000 at 1970-01-02T00:00:00Z",
-            " shop-assistant      5 400   2 345 678          120 000   90 000 → 60 000   0 → 132        0 → 45 000 ",
+            " shop-assistant     5 400  0 → 132  2 345 678  0 → 45 000         120 000  90 000 → 60 000 ",
             "shop-assistant  now   ··\n                tried ▄▓\n",
             "note: 7 requests, 9 000 tokens that gateways refused at the time are not played",
             "132 requests, 45 678 tokens would have been refused as tried; as the policy stands, 0",
