@@ -77,7 +77,7 @@ fn asked(wanted: cli::BurstRequest, requester: String, now: Timestamp) -> anyhow
         id: wanted.name.clone().map_or_else(usual, Ok)?,
         service: wanted.service,
         pool: wanted.pool,
-        extra: TokensPerMinute::new(wanted.extra),
+        extra: TokensPerMinute::new(wanted.extra.0),
         window,
         category: wanted.category,
         reason: wanted.reason,
@@ -309,7 +309,7 @@ mod tests {
         let wanted = |start: &str, end: &str| cli::BurstRequest {
             service: "chat".parse().unwrap(),
             pool: "gpt".parse().unwrap(),
-            extra: 1,
+            extra: cli::Count(1),
             start: start.parse().unwrap(),
             end: end.parse().unwrap(),
             category: Category::Other,

@@ -1,7 +1,9 @@
 //! What users type.
 
+mod count;
 mod events;
 mod governance;
+mod report;
 mod simulate;
 
 use std::path::PathBuf;
@@ -9,11 +11,16 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use weir_domain::ids::{PoolId, ServiceId};
 
+pub(crate) use count::Count;
 pub(crate) use events::{Events, TopicName};
 pub(crate) use governance::{
     Access, BurstRequest, Bursts, Debt, Exceptions, KeyRequest, Keys, RoleName, Seen,
 };
+pub(crate) use report::{Edge, Report, ReportFormat};
 pub(crate) use simulate::{Simulate, SimulateFormat};
+
+/// The longest that `weir verify` waits: an hour. What is on its way for longer does not come.
+const WAIT_SECS_MAX: u64 = 3_600;
 
 /// Meters and shares LLM capacity among many teams: gateway, quota, showback.
 #[derive(Debug, Parser)]
@@ -128,8 +135,8 @@ pub(crate) enum Command {
         #[arg(long)]
         pool: Option<PoolId>,
         /// Also say when a request of so many tokens would pass
-        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-        tokens: Option<u64>,
+        #[arg(long, value_name = "N", allow_hyphen_values = true)]
+        tokens: Option<Count>,
     },
     /// What every team and service used, was refused, and cost
     Report(Report),
@@ -141,7 +148,8 @@ pub(crate) enum Command {
     /// waited for, within --wait.
     Verify {
         /// How long to wait for what is on its way, in seconds
-        #[arg(long, default_value_t = 30, value_name = "SECONDS")]
+        #[arg(long, default_value_t = 30, value_name = "SECONDS", allow_hyphen_values = true,
+            value_parser = wait_secs)]
         wait: u64,
     },
 }
@@ -154,30 +162,7 @@ pub(crate) struct Up {
     pub(crate) demo: bool,
 }
 
-/// `weir report`.
-#[derive(Debug, Args)]
-pub(crate) struct Report {
-    /// From when, for instance 2026-11-01 [default: the beginning of this month]
-    #[arg(long, value_name = "INSTANT")]
-    pub(crate) from: Option<String>,
-    /// Until when, not included [default: the end of this month]
-    #[arg(long, value_name = "INSTANT")]
-    pub(crate) to: Option<String>,
-    /// Only this team
-    #[arg(long)]
-    pub(crate) team: Option<String>,
-    /// table, json or csv
-    #[arg(long, default_value = "table")]
-    pub(crate) format: ReportFormat,
-}
-
-/// How a report is printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum ReportFormat {
-    /// For people.
-    Table,
-    /// For programs.
-    Json,
-    /// For spreadsheets.
-    Csv,
+fn wait_secs(text: &str) -> Result<u64, String> {
+    let secs = text.parse().ok().filter(|secs| *secs <= WAIT_SECS_MAX);
+    secs.ok_or_else(|| format!("it is a number of seconds from 0 to {WAIT_SECS_MAX}"))
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use http::{Method, Request, Response};
+use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper_util::client::legacy::Client;
@@ -23,8 +23,17 @@ impl Http {
         Self(Client::builder(TokioExecutor::new()).build(connector))
     }
 
-    /// Fetches a text; anything but 200 is an error that says what came instead.
+    /// Fetches a text; anything but success is an error that says what came instead.
     pub(crate) async fn get(&self, url: &str) -> anyhow::Result<String> {
+        let (status, text) = self.ask(url).await?;
+        if !status.is_success() {
+            bail!("{url} answered {status}: {text}");
+        }
+        Ok(text)
+    }
+
+    /// Fetches a text, whatever it is.
+    pub(crate) async fn ask(&self, url: &str) -> anyhow::Result<(StatusCode, String)> {
         let request =
             Request::get(url).body(Full::default()).with_context(|| format!("{url:?} is not a URL"))?;
         let response = tokio::time::timeout(TIMEOUT, self.0.request(request))
@@ -33,11 +42,7 @@ impl Http {
             .with_context(|| format!("nothing answers at {url}; is `weir up` running?"))?;
         let status = response.status();
         let body = response.into_body().collect().await.with_context(|| format!("{url} broke off"))?;
-        let text = String::from_utf8_lossy(&body.to_bytes()).into_owned();
-        if !status.is_success() {
-            bail!("{url} answered {status}: {text}");
-        }
-        Ok(text)
+        Ok((status, String::from_utf8_lossy(&body.to_bytes()).into_owned()))
     }
 
     /// Sends a JSON body as a caller would.

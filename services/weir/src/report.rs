@@ -1,12 +1,15 @@
 //! `weir report`: the showback report in the terminal, from showback's own API.
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use serde::Deserialize;
+use weir_domain::ids::TeamId;
+use weir_proto::codec;
+use weir_runtime::clock::{Clock, SystemClock};
 
 use crate::config::Config;
 use crate::http::Http;
 use crate::output::{Table, name, number};
-use crate::{cli, output};
+use crate::{cli, client, output, policy};
 
 /// A report as showback's API gives it.
 #[derive(Debug, Deserialize)]
@@ -16,6 +19,18 @@ pub(crate) struct Report {
     currency: Option<String>,
     rows: Vec<Row>,
     total: Row,
+}
+
+/// An error as showback's API gives it.
+#[derive(Debug, Deserialize)]
+struct Refused {
+    error: Problem,
+}
+
+#[derive(Debug, Deserialize)]
+struct Problem {
+    field: Option<String>,
+    message: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -35,20 +50,53 @@ struct Row {
 pub(crate) async fn run(config: &Config, options: cli::Report) -> anyhow::Result<()> {
     let base = format!("http://{}", config.showback.listen);
     let format = if options.format == cli::ReportFormat::Csv { "csv" } else { "json" };
+    let now = SystemClock.now();
+    let edge = |edge: cli::Edge| match edge {
+        cli::Edge::Day(day) => day.to_string(),
+        cli::Edge::At(when) => codec::rfc3339(when.seen_from(now)),
+    };
+    let team = options.team.as_ref().map(ToString::to_string);
     let mut query = format!("format={format}");
-    for (name, value) in [("from", options.from), ("to", options.to), ("team", options.team)] {
+    for (name, value) in [("from", options.from.map(edge)), ("to", options.to.map(edge)), ("team", team)] {
         if let Some(value) = value {
             query += &format!("&{name}={}", escaped(&value));
         }
     }
-    let text = Http::new().get(&format!("{base}/api/v1/report?{query}")).await?;
-    if options.format == cli::ReportFormat::Table {
-        let report: Report = serde_json::from_str(&text).context("showback's answer is not a report")?;
-        output::line(&report.table());
-    } else {
-        output::line(text.trim_end());
+    let (status, text) = Http::new().ask(&format!("{base}/api/v1/report?{query}")).await?;
+    if !status.is_success() {
+        bail!(refused(&text));
     }
+    if options.format != cli::ReportFormat::Table {
+        output::line(text.trim_end());
+        return Ok(());
+    }
+    let report: Report = serde_json::from_str(&text).context("showback's answer is not a report")?;
+    if let Some(team) = options.team.filter(|_| report.is_empty()) {
+        is_team(config, &team).await?;
+    }
+    output::line(&report.table());
     Ok(())
+}
+
+/// What showback says of a request that it does not answer: which option is wrong, or what is.
+fn refused(text: &str) -> String {
+    let Ok(Refused { error }) = serde_json::from_str(text) else { return format!("showback says: {text}") };
+    match error.field {
+        Some(field) => format!("--{field} {}", error.message),
+        None => format!("showback says: {}", error.message),
+    }
+}
+
+/// Of a team without usage, whether there is such a team. Showback knows only of usage, so quota is asked; where it does
+/// not answer, nobody knows better.
+async fn is_team(config: &Config, team: &TeamId) -> anyhow::Result<()> {
+    let Ok(mut quota) = client::connect(config).await else { return Ok(()) };
+    let Ok(policy) = policy::current(&mut quota).await else { return Ok(()) };
+    if policy.teams.iter().any(|known| known.id == *team) {
+        return Ok(());
+    }
+    let known: Vec<_> = policy.teams.iter().map(|team| team.id.to_string()).collect();
+    bail!("--team {team}: there is no such team and no usage of it; there are {}", known.join(", "))
 }
 
 /// Fetches the report of this month.
@@ -126,6 +174,15 @@ mod tests {
         for (decimal, text) in cases {
             assert_eq!(money(decimal), text);
         }
+    }
+
+    #[test]
+    fn what_showback_refuses_is_told_with_its_option() {
+        let told = refused(r#"{"error":{"field":"to","message":"is not after from"}}"#);
+        assert_eq!(told, "--to is not after from");
+        let told = refused(r#"{"error":{"field":null,"message":"there are no tables yet"}}"#);
+        assert_eq!(told, "showback says: there are no tables yet");
+        assert_eq!(refused("bad gateway"), "showback says: bad gateway");
     }
 
     #[test]

@@ -122,8 +122,10 @@ fn check_has_allocation(terms: &PoolTerms, burst: &Burst) -> Result<(), ChangeRe
     if terms.pool().is_none() {
         return Err(ChangeRefused::NoPool);
     }
-    let held = terms.allocations().contains_key(&burst.service);
-    if held { Ok(()) } else { Err(ChangeRefused::BurstWithoutAllocation) }
+    if terms.allocations().contains_key(&burst.service) {
+        return Ok(());
+    }
+    Err(ChangeRefused::BurstWithoutAllocation { service: burst.service.clone() })
 }
 
 fn check_request(terms: &PoolTerms, burst: &Burst, now: Timestamp) -> Result<(), ChangeRefused> {

@@ -19,8 +19,11 @@ pub enum ChangeRefused {
     #[error("the pool is not defined")]
     NoPool,
     /// A burst is on top of a baseline, and the service has none.
-    #[error("the service has no allocation in the pool to burst on top of")]
-    BurstWithoutAllocation,
+    #[error("service {service} has no allocation in the pool to burst on top of; give it one in the policy")]
+    BurstWithoutAllocation {
+        /// Whose it would be.
+        service: ServiceId,
+    },
     /// Another burst has or had the name.
     #[error("a burst named {burst} exists or existed; choose another name")]
     BurstNameTaken {

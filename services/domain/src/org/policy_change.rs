@@ -166,16 +166,16 @@ fn known_price<'a>(org: &'a Org, price: &Price) -> Option<&'a Price> {
 
 /// Warns of a price that changes what the past cost. The first price of a model does not: it cost nothing before.
 fn rewritten(org: &Org, what: &Decided, now: Timestamp) -> Option<PolicyProblem> {
-    let (model, valid_from) = match what {
-        Decided::PriceSet(price) => (&price.model, price.valid_from),
-        Decided::PriceRemoved { model, valid_from } => (model, *valid_from),
+    let (model, valid_from, done) = match what {
+        Decided::PriceSet(price) => (&price.model, price.valid_from, "rewritten"),
+        Decided::PriceRemoved { model, valid_from } => (model, *valid_from, "removed"),
         _ => return None,
     };
     let priced = org.prices.keys().any(|(known, _)| known == model);
     (priced && valid_from < now).then(|| PolicyProblem {
         place: format!("price of model {model}"),
         message: format!(
-            "is rewritten from {} on: what was used since then is priced anew, in reports already seen too",
+            "is {done} from {} on: what was used since then is priced anew, in reports already seen too",
             Utc(valid_from)
         ),
     })

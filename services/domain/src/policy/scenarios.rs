@@ -233,16 +233,36 @@ fn bursts_and_exceptions_say_who_and_why() {
 #[test]
 fn a_request_that_its_allocation_cannot_carry_is_warned_of() {
     let warnings = surprises(|policy| {
-        policy.pools[0].models[0].output_max = Tokens::new(16_384);
+        let longer = Model { name: id("gpt-4o-mini"), ..policy.pools[0].models[0].clone() };
+        policy.pools[0].models.push(longer);
+        let deployed =
+            Deployment { model: id("gpt-4o-mini"), id: id("mini"), ..policy.pools[0].deployments[0].clone() };
+        policy.pools[0].deployments.push(deployed);
+        for model in &mut policy.pools[0].models {
+            model.output_max = Tokens::new(16_384);
+        }
         policy.services[1].allocations[0].terms.request_max = Tokens::new(20_000);
     });
     assert_eq!(
         warnings,
         [
-            "service chat, allocation in pool gpt: requests for model gpt-4o that state no max_tokens will be \
-             refused: it may answer with 16384 tokens, and request_max is 100",
-            "service search, allocation in pool gpt: request_max 20000 is more than 10 seconds of the baseline \
-             (1666): the guarantee is that deep, and takes as much of the pool's depth",
+            "service chat, allocation in pool gpt: requests for gpt-4o or gpt-4o-mini without max_tokens are refused: \
+             answers may take 16384 tokens, and request_max is 100"
+        ]
+    );
+}
+
+#[test]
+fn a_pool_of_which_large_requests_keep_most_is_warned_of() {
+    let with = |tokens| {
+        surprises(|policy| policy.services[1].allocations[0].terms.request_max = Tokens::new(tokens))
+    };
+    assert_eq!(with(23_300), [""; 0], "ten seconds of chat's 40,000 a minute, and these, are half of 60,000");
+    assert_eq!(
+        with(24_000),
+        [
+            "pool gpt: 30666 of the 60000 tokens that it holds are kept for guarantees, which are as deep as their largest \
+          request: the more, the less is there to borrow; lower request_max, such as 24000 of service search"
         ]
     );
 }
@@ -284,7 +304,8 @@ fn what_ends_soon_or_is_over_is_called_to_mind() {
         policy.services.push(orphan("old", 0));
         policy.exceptions =
             vec![exception("over", "old", 0), exception("soon", "old", 14), exception("later", "old", 15)];
-        policy.bursts[0].burst.window = crate::time::Window::try_new(NOW.minus(std::time::Duration::from_hours(1)), NOW).unwrap();
+        policy.bursts[0].burst.window =
+            crate::time::Window::try_new(NOW.minus(std::time::Duration::from_hours(1)), NOW).unwrap();
     });
     assert_eq!(
         warnings,

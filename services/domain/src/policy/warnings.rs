@@ -7,7 +7,7 @@ use crate::amount::TokensPerMinute;
 use crate::budget::{Budget, BudgetKind, BudgetLimit};
 use crate::calendar::Utc;
 use crate::ids::PoolId;
-use crate::ledger::GUARANTEE_WINDOW;
+use crate::ledger::{GUARANTEE_WINDOW, POOL_WINDOW};
 use crate::policy::allocations::{place_of_allocation, place_of_budget};
 use crate::policy::problems::Findings;
 use crate::policy::{Policy, PolicyProblem, Pool, Terms};
@@ -17,6 +17,8 @@ use crate::time::Timestamp;
 const EXCEPTION_NOTICE: Duration = Duration::from_hours(14 * 24);
 /// From which share of its capacity on a pool has little left for bursts and for borrowing.
 const GUARANTEED_PERCENT_MAX: u128 = 90;
+/// From which share of a pool's depth on large requests leave little to borrow at once: half.
+const KEPT_PERCENT_MAX: u128 = 50;
 
 /// Names what may surprise about a policy that is sound, as seen at an instant.
 pub fn warnings(policy: &Policy, now: Timestamp) -> Vec<PolicyProblem> {
@@ -24,6 +26,7 @@ pub fn warnings(policy: &Policy, now: Timestamp) -> Vec<PolicyProblem> {
     warn_of_requests(policy, &mut found);
     warn_of_free_models(policy, now, &mut found);
     warn_of_full_pools(policy, &mut found);
+    warn_of_deep_guarantees(policy, &mut found);
     warn_of_bursts(policy, now, &mut found);
     warn_of_exceptions(policy, now, &mut found);
     found.0
@@ -36,7 +39,6 @@ fn warn_of_requests(policy: &Policy, found: &mut Findings) {
             let Some(pool) = pools.get(&held.pool) else { continue };
             let place = place_of_allocation(&service.id, &held.pool);
             warn_of_long_answers(pool, &held.terms, &place, found);
-            warn_of_depth(&held.terms, &place, found);
         }
     }
 }
@@ -71,34 +73,54 @@ fn is_hard_in_money(budget: &Budget) -> bool {
     budget.kind == BudgetKind::Hard && matches!(budget.limit, BudgetLimit::Money(..))
 }
 
+/// Warns of requests that are refused because their answers could be longer than what one request may take.
 fn warn_of_long_answers(pool: &Pool, terms: &Terms, place: &str, found: &mut Findings) {
     let request_max = terms.request_max;
-    for model in pool.models.iter().filter(|model| model.output_max > request_max) {
-        let (name, output_max) = (&model.name, model.output_max);
-        found.add(
-            place,
-            format!(
-                "requests for model {name} that state no max_tokens will be refused: \
-                 it may answer with {output_max} tokens, and request_max is {request_max}"
-            ),
-        );
+    let longer = || pool.models.iter().filter(|model| model.output_max > request_max);
+    let Some(output_max) = longer().map(|model| model.output_max).max() else { return };
+    let names: Vec<_> = longer().map(|model| model.name.to_string()).collect();
+    let names = names.join(" or ");
+    found.add(
+        place,
+        format!(
+            "requests for {names} without max_tokens are refused: \
+             answers may take {output_max} tokens, and request_max is {request_max}"
+        ),
+    );
+}
+
+/// Warns of pools most of whose depth is kept for guarantees, because of large requests: what is not is there to borrow.
+fn warn_of_deep_guarantees(policy: &Policy, found: &mut Findings) {
+    for pool in &policy.pools {
+        let held = policy.services.iter().flat_map(|service| {
+            let held = service.allocations.iter().filter(|held| held.pool == pool.id);
+            held.map(|held| (depth_of(&held.terms), &service.id, held.terms.request_max))
+        });
+        let held: Vec<_> = held.collect();
+        let kept: u128 = held.iter().map(|(depth, ..)| *depth).sum();
+        let depth = within(pool.capacity, POOL_WINDOW);
+        let deepest = held.iter().filter(|(depth, _, request_max)| *depth == u128::from(request_max.get()));
+        let Some((_, service, request_max)) = deepest.max() else { continue };
+        if kept * 100 > depth * KEPT_PERCENT_MAX {
+            let message = format!(
+                "{kept} of the {depth} tokens that it holds are kept for guarantees, which are as deep as their largest \
+                 request: the more, the less is there to borrow; lower request_max, such as {request_max} of service {service}"
+            );
+            found.add(format!("pool {}", pool.id), message);
+        }
     }
 }
 
-fn warn_of_depth(terms: &Terms, place: &str, found: &mut Findings) {
-    let (baseline, request_max) = (terms.baseline, terms.request_max);
-    let refilled =
-        u128::from(baseline.get()) * GUARANTEE_WINDOW.as_nanos() / Duration::from_mins(1).as_nanos();
-    if baseline > TokensPerMinute::ZERO && u128::from(request_max.get()) > refilled {
-        let window = GUARANTEE_WINDOW.as_secs();
-        found.add(
-            place,
-            format!(
-                "request_max {request_max} is more than {window} seconds of the baseline ({refilled}): \
-                 the guarantee is that deep, and takes as much of the pool's depth"
-            ),
-        );
+/// How deep a guarantee is, in tokens.
+fn depth_of(terms: &Terms) -> u128 {
+    if terms.baseline == TokensPerMinute::ZERO {
+        return 0;
     }
+    within(terms.baseline, GUARANTEE_WINDOW).max(u128::from(terms.request_max.get()))
+}
+
+fn within(rate: TokensPerMinute, window: Duration) -> u128 {
+    u128::from(rate.get()) * window.as_nanos() / Duration::from_mins(1).as_nanos()
 }
 
 fn warn_of_full_pools(policy: &Policy, found: &mut Findings) {

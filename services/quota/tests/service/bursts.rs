@@ -261,3 +261,20 @@ async fn a_request_that_makes_no_sense_is_told_what_is_wrong() {
     assert_eq!(people.approver.governance.extend_burst(backwards).await.unwrap_err().code(), Code::NotFound);
     service.stop().await;
 }
+
+#[tokio::test]
+async fn a_service_that_may_have_no_burst_is_named() {
+    let service = organisation().await;
+    let mut ada = Person::named(&service, "ada").await;
+    let mut asked = async |burst: wire::Burst| ada.governance.request_burst(asking(burst)).await.unwrap_err();
+    let nobody = asked(wire::Burst { service: "nobody".into(), ..burst("launch", (60, 120)) }).await;
+    let message = "there is no service named nobody; define it in the policy first";
+    assert_eq!((nobody.code(), nobody.message()), (Code::NotFound, message));
+    let elsewhere = asked(wire::Burst { pool: "ada".into(), ..burst("launch", (60, 120)) }).await;
+    assert!(
+        elsewhere.message().starts_with("pool ada: service chat has no allocation"),
+        "{}",
+        elsewhere.message()
+    );
+    service.stop().await;
+}

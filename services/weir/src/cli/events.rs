@@ -3,6 +3,7 @@
 use clap::{Args, ValueEnum};
 use weir_domain::ids::{PoolId, ServiceId};
 
+use super::Count;
 use crate::instant::When;
 
 /// `weir events`.
@@ -27,11 +28,18 @@ pub(crate) struct Events {
     #[arg(long, value_name = "NAME")]
     pub(crate) author: Option<String>,
     /// Show the last so many
-    #[arg(long, default_value_t = 20, value_name = "N")]
-    pub(crate) last: usize,
+    #[arg(long, default_value = "20", value_name = "N", allow_hyphen_values = true)]
+    last: Count,
     /// One JSON object a line, for programs
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+impl Events {
+    /// How many are shown at most.
+    pub(crate) fn last(&self) -> usize {
+        usize::try_from(self.last.0).unwrap_or(usize::MAX)
+    }
 }
 
 /// A topic of the journal.

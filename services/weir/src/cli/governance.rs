@@ -6,6 +6,7 @@ use weir_domain::ids::{
     AccessKeyId, BurstId, CallerKeyId, ExceptionId, ModelName, PoolId, ServiceId, TeamId,
 };
 
+use super::Count;
 use crate::instant::{Span, When};
 
 /// What every command takes that changes something.
@@ -68,7 +69,7 @@ pub(crate) enum Bursts {
         /// The burst
         name: BurstId,
         /// When it is to end: 2026-12-01T18:00:00+01:00, 2026-12-01, or +2h from now
-        #[arg(long, value_name = "INSTANT")]
+        #[arg(long, value_name = "INSTANT", allow_hyphen_values = true)]
         end: When,
         /// Why, for the journal
         #[arg(long, default_value = "weir burst extend")]
@@ -96,13 +97,13 @@ pub(crate) struct BurstRequest {
     #[arg(long)]
     pub(crate) pool: PoolId,
     /// How many tokens a minute more than its baseline
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    pub(crate) extra: u64,
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    pub(crate) extra: Count,
     /// From when on: 2026-12-01T08:00:00+01:00, 2026-12-01 (its first moment in UTC), or +90m, +2h, +3d from now
-    #[arg(long, value_name = "INSTANT")]
+    #[arg(long, value_name = "INSTANT", allow_hyphen_values = true)]
     pub(crate) start: When,
     /// Until when
-    #[arg(long, value_name = "INSTANT")]
+    #[arg(long, value_name = "INSTANT", allow_hyphen_values = true)]
     pub(crate) end: When,
     /// What kind of event it is for: demo, migration, training, onboarding, incident or other
     #[arg(long, value_name = "KIND", default_value = "other", value_parser = category)]
@@ -163,7 +164,7 @@ pub(crate) enum Exceptions {
         #[arg(long)]
         reason: String,
         /// When it ends, by itself: 2026-12-01T18:00:00+01:00, 2026-12-01, or +30d from now
-        #[arg(long, value_name = "INSTANT")]
+        #[arg(long, value_name = "INSTANT", allow_hyphen_values = true)]
         end: When,
         #[command(flatten)]
         seen: Seen,
@@ -192,10 +193,10 @@ pub(crate) enum Keys {
         /// The public name of the key that is to go
         name: CallerKeyId,
         /// How long the old key is still accepted, such as 90m, 24h or 7d
-        #[arg(long, value_name = "SPAN", default_value = "24h")]
+        #[arg(long, value_name = "SPAN", allow_hyphen_values = true, default_value = "24h")]
         overlap: Span,
         /// When the new key expires: 2027-01-31T00:00:00Z, 2027-01-31, or +90d from now [default: after as long as the old one was to live]
-        #[arg(long, value_name = "INSTANT")]
+        #[arg(long, value_name = "INSTANT", allow_hyphen_values = true)]
         expires: Option<When>,
         /// The new key's public name [default: the old one's, with the second]
         #[arg(long, value_name = "NAME")]
@@ -235,7 +236,7 @@ pub(crate) struct KeyRequest {
     #[arg(long, value_delimiter = ',')]
     pub(crate) models: Vec<ModelName>,
     /// From when on it is no longer accepted: 2027-01-31T00:00:00Z, 2027-01-31, or +90d from now [default: never]
-    #[arg(long, value_name = "INSTANT")]
+    #[arg(long, value_name = "INSTANT", allow_hyphen_values = true)]
     pub(crate) expires: Option<When>,
     /// Why, for the journal
     #[arg(long, default_value = "weir keys create")]
@@ -260,7 +261,7 @@ pub(crate) enum Access {
         #[arg(long, required_if_eq("role", "lead"))]
         team: Option<TeamId>,
         /// From when on it is no longer accepted: 2027-01-31T00:00:00Z, 2027-01-31, or +90d from now [default: never]
-        #[arg(long, value_name = "INSTANT")]
+        #[arg(long, value_name = "INSTANT", allow_hyphen_values = true)]
         expires: Option<When>,
         /// Why, for the journal
         #[arg(long, default_value = "weir access create")]

@@ -73,7 +73,7 @@ impl<'a> History<'a> {
     fn note(&mut self, entry: Entry) {
         let place = self.entries.partition_point(|shown| shown.at <= entry.at);
         self.entries.insert(place, entry);
-        self.entries.drain(..self.entries.len().saturating_sub(self.asked.last));
+        self.entries.drain(..self.entries.len().saturating_sub(self.asked.last()));
     }
 }
 

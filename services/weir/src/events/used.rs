@@ -68,7 +68,7 @@ impl Book for Shown<'_> {
         if self.wants(&event) {
             let place = self.events.partition_point(|shown| shown.ended <= event.ended);
             self.events.insert(place, *event);
-            self.events.drain(..self.events.len().saturating_sub(self.asked.last));
+            self.events.drain(..self.events.len().saturating_sub(self.asked.last()));
         }
         true
     }

@@ -35,6 +35,11 @@ impl Governance {
         let service: ServiceId = parsed(&burst.service, "burst.service")?;
         let owner = self.org.org();
         caller.may_touch(Owner::of_service(&owner, &service)).map_err(|denied| permission_denied(&denied))?;
+        if owner.service(&service).is_none() {
+            return Err(Status::not_found(format!(
+                "there is no service named {service}; define it in the policy first"
+            )));
+        }
         let order = Order::of(caller, &call)?;
         let by = &order.by;
         if burst.requester.trim().is_empty() {

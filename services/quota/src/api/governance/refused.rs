@@ -38,7 +38,7 @@ fn by_pool(reason: &Refused, pool: &PoolId, refused: &ChangeRefused) -> Status {
         ChangeRefused::TooManyBursts { .. } | ChangeRefused::BurstsFull { .. } => {
             Status::resource_exhausted(reason.to_string())
         }
-        ChangeRefused::BurstWithoutAllocation
+        ChangeRefused::BurstWithoutAllocation { .. }
         | ChangeRefused::BurstPhase { .. }
         | ChangeRefused::NotLater { .. } => Status::failed_precondition(reason.to_string()),
     }

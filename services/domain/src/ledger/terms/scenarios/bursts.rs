@@ -130,14 +130,15 @@ fn an_allocation_makes_room_for_the_bursts_to_come() {
 
 #[test]
 fn a_burst_needs_an_allocation_to_be_on_top_of() {
+    let refused = || ChangeRefused::BurstWithoutAllocation { service: service("chat") };
     given()
         .when([asked(burst("demo", "chat", 1, (0, 1)))])
         .then_refused(ChangeRefused::NoPool)
         .and(pool(60_000))
         .when([asked(burst("demo", "chat", 1, (0, 1)))])
-        .then_refused(ChangeRefused::BurstWithoutAllocation)
+        .then_refused(refused())
         .when([granted(burst("demo", "chat", 1, (0, 1)), Guaranteed)])
-        .then_refused(ChangeRefused::BurstWithoutAllocation);
+        .then_refused(refused());
 }
 
 #[test]
