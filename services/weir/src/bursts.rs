@@ -102,14 +102,6 @@ pub(crate) async fn request(quota: &mut Quota, burst: &Burst, etag: String) -> a
     Ok(answer.map_err(|status| client::said(&status))?.into_inner())
 }
 
-/// Whether there is, or was, a burst of this name.
-pub(crate) async fn any(quota: &mut Quota, name: &BurstId) -> anyhow::Result<bool> {
-    let request = ListBurstsRequest { service: String::new(), all: true };
-    let reply = quota.governance.list_bursts(request).await.map_err(|status| client::said(&status))?;
-    let bursts = reply.into_inner().bursts;
-    Ok(bursts.iter().filter_map(|state| state.burst.as_ref()).any(|burst| burst.id == name.as_str()))
-}
-
 fn decided(author: &str, name: &BurstId, reason: String, seen: cli::Seen) -> DecideBurstRequest {
     let (author, burst, etag) = (author.to_owned(), name.to_string(), seen.etag());
     DecideBurstRequest { author, reason, burst, etag, ..DecideBurstRequest::default() }

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use weir_domain::amount::TokensPerMinute;
 use weir_domain::burst::{Burst, Category};
 use weir_domain::ids::{BurstId, PoolId, ServiceId};
+use weir_domain::policy::Policy;
 use weir_domain::time::{Timestamp, Window};
 use weir_gateway::config::{UpstreamConfig, UpstreamKind};
 use weir_proto::codec;
@@ -23,7 +24,7 @@ use crate::config::Config;
 use crate::http::Http;
 use crate::policy_files::{PolicyFiles, Source, from_sources};
 use crate::roles::Addresses;
-use crate::{bursts, keys, output, report, token};
+use crate::{bursts, keys, output, policy, report, token};
 
 /// The service whose key is shown as an example.
 pub(crate) const SHOWN_SERVICE: &str = "shop-assistant";
@@ -37,7 +38,7 @@ const REFRESH_ON_TERMINAL: Duration = Duration::from_secs(2);
 const REFRESH_IN_LOG: Duration = Duration::from_secs(10);
 
 /// The sample organisation. Its burst lasts from the beginning of this day to the end of the next, its exception a week.
-pub(crate) fn policy(now: Timestamp) -> anyhow::Result<PolicyFiles> {
+pub(crate) fn sample(now: Timestamp) -> anyhow::Result<PolicyFiles> {
     let today = day_of(now);
     let text = include_str!("demo/policy.toml")
         .replace("{burst_start}", &codec::rfc3339(today))
@@ -75,22 +76,19 @@ pub(crate) fn furnish(emulator: &mut weir_emulator::Config) {
     }
 }
 
-/// What the demo needs of quota beside its policy: a burst that waits for approval, and caller keys by service.
-pub(crate) async fn furnish_quota(
-    quota: &mut Quota,
-    config: &Config,
-) -> anyhow::Result<BTreeMap<String, String>> {
-    ask_for_burst(quota, SystemClock.now()).await?;
-    keys(quota, &config.data.dir).await
-}
-
-/// Asks for the burst, unless it was asked for before, on whatever day. Whether it did.
-pub(crate) async fn ask_for_burst(quota: &mut Quota, now: Timestamp) -> anyhow::Result<bool> {
-    let wanted = waiting_burst(now)?;
-    if bursts::any(quota, &wanted.id).await? {
+/// Makes the sample organisation, and a burst that waits for approval, where there is no organisation yet. One that is
+/// there is left as it is: whoever tried something goes on with it. Whether it did.
+pub(crate) async fn organise(quota: &mut Quota, files: &PolicyFiles) -> anyhow::Result<bool> {
+    if policy::current(quota).await? != Policy::default() {
+        tracing::info!(
+            "the journal has an organisation: it is left as it is, and the sample policy is not applied"
+        );
         return Ok(false);
     }
-    Ok(bursts::request(quota, &wanted, String::new()).await?.changed)
+    let diff = policy::apply(quota, files, "weir up --demo".to_owned(), None).await?;
+    tracing::info!(changes = diff.changes.len(), "sample policy applied");
+    bursts::request(quota, &waiting_burst(SystemClock.now())?, String::new()).await?;
+    Ok(true)
 }
 
 /// A burst in three days, that somebody at the keyboard may approve or deny.
@@ -108,10 +106,11 @@ pub(crate) fn waiting_burst(now: Timestamp) -> anyhow::Result<Burst> {
     })
 }
 
-/// The demo's caller keys by service, made at the first start and kept, readable by their owner only.
-async fn keys(quota: &mut Quota, data_dir: &Path) -> anyhow::Result<BTreeMap<String, String>> {
+/// The demo's caller keys by service, made at the first start and kept, readable by their owner only. Those that somebody
+/// has revoked are left out.
+pub(crate) async fn keys(quota: &mut Quota, data_dir: &Path) -> anyhow::Result<BTreeMap<String, String>> {
     let path = data_dir.join("demo-keys.json");
-    let keys: BTreeMap<String, String> = if path.exists() {
+    let kept: BTreeMap<String, String> = if path.exists() {
         let text =
             std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
         serde_json::from_str(&text)
@@ -122,8 +121,12 @@ async fn keys(quota: &mut Quota, data_dir: &Path) -> anyhow::Result<BTreeMap<Str
         token::write_private(&path, &serde_json::to_string_pretty(&made)?)?;
         made
     };
-    for (service, key) in &keys {
-        keys::create(quota, key, &format!("{service}-demo"), service).await?;
+    let mut keys = BTreeMap::new();
+    for (service, key) in kept {
+        match keys::create(quota, &key, &format!("{service}-demo"), &service).await {
+            Ok(()) => drop(keys.insert(service, key)),
+            Err(problem) => tracing::info!(service, %problem, "no demo traffic without its key"),
+        }
     }
     Ok(keys)
 }

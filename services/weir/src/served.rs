@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use weir_domain::policy::Policy;
-use weir_domain::time::Timestamp;
+use weir_proto::governance::v1::{BurstPhase, ListBurstsRequest, RevokeCallerKeyRequest};
 use weir_quota::Config;
 use weir_runtime::client_tls::ClientTls;
 use weir_runtime::clock::{Clock, SystemClock};
@@ -76,7 +76,7 @@ async fn exported(quota: &mut Quota, dir: &Path) -> PolicyFiles {
 async fn an_export_plans_to_no_change_and_is_the_same_from_an_empty_journal() {
     let (first, second) = (Served::start(Config::default()).await, Served::start(Config::default()).await);
     let (mut quota, mut other) = (first.client().await, second.client().await);
-    let files = demo::policy(SystemClock.now()).unwrap();
+    let files = demo::sample(SystemClock.now()).unwrap();
     assert!(apply(&mut quota, &files).await.len() > 10);
     assert_eq!(apply(&mut quota, &files).await, Vec::<String>::new(), "the same again");
 
@@ -94,7 +94,7 @@ async fn an_export_plans_to_no_change_and_is_the_same_from_an_empty_journal() {
 async fn a_plan_changes_nothing() {
     let served = Served::start(Config::default()).await;
     let mut quota = served.client().await;
-    let files = demo::policy(SystemClock.now()).unwrap();
+    let files = demo::sample(SystemClock.now()).unwrap();
     assert!(policy::dry_run(&mut quota, &files).await.unwrap().changes.len() > 10);
     assert_eq!(policy::current(&mut quota).await.unwrap(), Policy::default());
     served.end().await;
@@ -132,14 +132,37 @@ async fn what_nobody_answers_for_has_the_sandbox_only_and_the_line_is_told() {
 }
 
 #[tokio::test]
-async fn the_demos_burst_is_asked_for_once() {
+async fn the_demo_leaves_an_organisation_as_somebody_made_it() {
     let served = Served::start(Config::default()).await;
     let mut quota = served.client().await;
-    let now = SystemClock.now();
-    apply(&mut quota, &demo::policy(now).unwrap()).await;
-    let tomorrow = Timestamp::from_secs(now.as_secs() + 86_400);
-    assert!(demo::ask_for_burst(&mut quota, now).await.unwrap());
-    assert!(!demo::ask_for_burst(&mut quota, now).await.unwrap());
-    assert!(!demo::ask_for_burst(&mut quota, tomorrow).await.unwrap(), "started again on another day");
+    let files = demo::sample(SystemClock.now()).unwrap();
+    assert!(demo::organise(&mut quota, &files).await.unwrap());
+    let bursts =
+        quota.governance.list_bursts(ListBurstsRequest::default()).await.unwrap().into_inner().bursts;
+    assert!(bursts.iter().any(|burst| burst.phase() == BurstPhase::Requested), "{bursts:?}");
+
+    let mut changed = demo::sample(SystemClock.now()).unwrap();
+    changed.policy.services.retain(|service| service.id.as_str() != "paper-digest");
+    apply(&mut quota, &changed).await;
+    let left = policy::current(&mut quota).await.unwrap();
+    assert!(!demo::organise(&mut quota, &files).await.unwrap(), "started again");
+    assert_eq!(policy::current(&mut quota).await.unwrap(), left);
+    served.end().await;
+}
+
+#[tokio::test]
+async fn the_demos_keys_stay_and_those_that_are_revoked_are_left_out() {
+    let served = Served::start(Config::default()).await;
+    let (mut quota, dir) = (served.client().await, tempfile::tempdir().unwrap());
+    demo::organise(&mut quota, &demo::sample(SystemClock.now()).unwrap()).await.unwrap();
+    let keys = demo::keys(&mut quota, dir.path()).await.unwrap();
+    assert!(keys.contains_key("paper-digest"));
+    assert_eq!(demo::keys(&mut quota, dir.path()).await.unwrap(), keys, "started again");
+
+    let (author, reason, id) = ("ada".to_owned(), "leaked".to_owned(), "paper-digest-demo".to_owned());
+    let revoke = RevokeCallerKeyRequest { author, reason, id, ..RevokeCallerKeyRequest::default() };
+    assert!(quota.governance.revoke_caller_key(revoke).await.unwrap().into_inner().revoked);
+    let left = demo::keys(&mut quota, dir.path()).await.unwrap();
+    assert_eq!((left.len(), left.contains_key("paper-digest")), (keys.len() - 1, false));
     served.end().await;
 }

@@ -1,6 +1,7 @@
 //! `weir up`: everything in one process, on embedded engines unless the settings name others.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -30,7 +31,7 @@ pub(crate) async fn run(mut config: Config, with_demo: bool, own_prefix: &[&str]
     let files = if with_demo {
         config.gateway.upstreams = demo::upstreams(&config)?;
         demo::furnish(&mut config.emulator);
-        demo::policy(SystemClock.now())?
+        demo::sample(SystemClock.now())?
     } else {
         check_upstreams(&config)?;
         read_policy(&config)?
@@ -97,16 +98,15 @@ async fn serve(
     let url = node.config().own_quota_url(&addresses.quota);
     let tls = ClientTls { certificate: None, key: None, ..node.config().own_quota_tls() };
     let mut quota = client::connect_to(&url, &tls, Some(secret)).await?;
-    let commit = if with_demo { None } else { checkout::commit(&node.config().policy.dir) };
-    let diff = policy::apply(&mut quota, files, "weir up".to_owned(), commit).await?;
-    tracing::info!(changes = diff.changes.len(), "policy applied");
-    applied.ready();
-    if !with_demo && !diff.changes.is_empty() {
-        policy::warn(&diff);
+    if with_demo {
+        demo::organise(&mut quota, files).await?;
+    } else {
+        apply_folder(&mut quota, files, &node.config().policy.dir).await?;
     }
+    applied.ready();
     ready(node, &ended, &[]).await?;
     let demo_keys =
-        if with_demo { Some(demo::furnish_quota(&mut quota, node.config()).await?) } else { None };
+        if with_demo { Some(demo::keys(&mut quota, &node.config().data.dir).await?) } else { None };
     let first_key = first_key(&mut quota, &files.policy, demo_keys.as_ref()).await?;
     let welcome = welcome(&addresses, &url, first_key.as_ref());
     output::line(&welcome);
@@ -114,6 +114,15 @@ async fn serve(
         stages.start("demo", |shutdown| demo::run(addresses, keys.clone(), welcome, shutdown));
     }
     ended.cancelled().await;
+    Ok(())
+}
+
+async fn apply_folder(quota: &mut Quota, files: &PolicyFiles, dir: &Path) -> anyhow::Result<()> {
+    let diff = policy::apply(quota, files, "weir up".to_owned(), checkout::commit(dir)).await?;
+    tracing::info!(changes = diff.changes.len(), "policy applied");
+    if !diff.changes.is_empty() {
+        policy::warn(&diff);
+    }
     Ok(())
 }
 

@@ -24,7 +24,7 @@ async fn whoever_has_a_key_asks_in_its_name_whoever_is_logged_in() {
     let served = Served::start(Config::default()).await;
     let mut admin = served.client().await;
     let now = SystemClock.now();
-    apply(&mut admin, &demo::policy(now).unwrap()).await;
+    apply(&mut admin, &demo::sample(now).unwrap()).await;
     let key = Some(codec::access_key_to_wire(&leads_key()));
     let reason = "a test".to_owned();
     let author = admin.author.clone();
