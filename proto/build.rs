@@ -33,6 +33,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .bytes(".weir.quota.v1.SessionReserve")
         .bytes(".weir.quota.v1.SessionSettle")
         .bytes(".weir.quota.v1.SessionDecision")
+        .bytes(".weir.quota.v1.SessionDraw")
+        .bytes(".weir.quota.v1.SessionRelease")
         .compile_fds(descriptors)?;
     Ok(())
 }

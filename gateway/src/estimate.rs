@@ -6,6 +6,7 @@
 
 use serde_json::Value;
 use weir_domain::amount::Tokens;
+use weir_domain::ids::CALL_TOKENS_MAX;
 use weir_domain::policy::Model;
 use weir_domain::usage::Operation;
 use weir_runtime::tokenizer::{Tokenizer, chat_prompt_tokens, embedding_input_tokens};
@@ -15,10 +16,6 @@ use crate::request::RequestBody;
 
 /// Bodies above this are counted on a thread that may block.
 const COUNTED_INLINE_BYTES_MAX: usize = 8 * 1024;
-
-/// The most that is asked for: quota takes more for bad input (`TOKENS_MAX` in its `api/input.rs`), not for a request that
-/// it can refuse by its size. No service has so much, so a request that reaches this is refused for good.
-const HELD_MAX: Tokens = Tokens::new(1 << 40);
 
 /// Counts a request's input and bounds its output.
 pub(crate) async fn estimate(body: &mut RequestBody, operation: Operation, model: &Model) -> Expected {
@@ -32,7 +29,8 @@ pub(crate) async fn estimate(body: &mut RequestBody, operation: Operation, model
         // No token is shorter than a byte: the bound that is left should the counting fail.
         counted.unwrap_or(Tokens::new(bytes as u64))
     };
-    let held = (input + output_bound(body, operation, model)).min(HELD_MAX);
+    // Quota takes more for bad input, and this for a request that it refuses by its size.
+    let held = (input + output_bound(body, operation, model)).min(CALL_TOKENS_MAX);
     Expected { input, held }
 }
 
@@ -97,7 +95,7 @@ mod tests {
         ] {
             let mut body = RequestBody::read(Bytes::from(body), Operation::ChatCompletions).unwrap();
             let expected = estimate(&mut body, Operation::ChatCompletions, &model(0)).await;
-            assert_eq!(expected.held, HELD_MAX);
+            assert_eq!(expected.held, CALL_TOKENS_MAX);
         }
     }
 

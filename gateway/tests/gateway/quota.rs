@@ -11,18 +11,20 @@ use tokio::sync::watch;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Code, Request, Response, Status};
 use weir_domain::directory::Directory;
+use weir_domain::ids::CALL_TOKENS_MAX;
 use weir_proto::codec::duration_to_wire;
 use weir_proto::governance::v1::governance_service_server::GovernanceServiceServer;
 use weir_proto::quota::v1 as quota;
 use weir_proto::quota::v1::admission_service_server::{AdmissionService, AdmissionServiceServer};
+use weir_proto::quota::v1::refused::Retry;
 use weir_proto::quota::v1::reserve_response::Decision;
 
 /// What a reservation is answered.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Answer {
     Admit,
-    /// Refused by a limit, and when it would pass.
-    Refuse(quota::Limit, Option<Duration>),
+    /// Refused by a limit, and when it would pass, or why nobody says so.
+    Refuse(quota::Limit, Result<Duration, quota::NoRetry>),
     /// No decision.
     Fail,
     /// No decision, because whoever asks is not known.
@@ -30,9 +32,6 @@ pub(crate) enum Answer {
     /// No answer at all.
     Hang,
 }
-
-/// A request for more is no request to the quota service, but bad input.
-pub(crate) const TOKENS_MAX: u64 = 1 << 40;
 
 #[derive(Clone)]
 pub(crate) struct FakeQuota(Arc<State>);
@@ -184,7 +183,7 @@ impl AdmissionService for FakeQuota {
         let call = request.into_inner();
         self.0.reserves.lock().unwrap().push((call.clone(), trace));
         let answer = self.0.answers.lock().unwrap().pop_front().unwrap_or(Answer::Admit);
-        if call.tokens > TOKENS_MAX {
+        if call.tokens > CALL_TOKENS_MAX.get() {
             return Err(Status::invalid_argument("tokens: is more than one call can use"));
         }
         let decision = match answer {
@@ -193,11 +192,14 @@ impl AdmissionService for FakeQuota {
                 tokens: call.tokens,
                 shadowed: quota::Limit::Unspecified.into(),
             }),
-            Answer::Refuse(limit, retry_after) => Decision::Refused(quota::Refused {
+            Answer::Refuse(limit, retry) => Decision::Refused(quota::Refused {
                 limit: limit.into(),
                 message: "60000 tokens a minute are used".to_owned(),
-                retry_after: retry_after.map(duration_to_wire),
-                budget: String::new(),
+                retry: Some(match retry {
+                    Ok(after) => Retry::RetryAfter(duration_to_wire(after)),
+                    Err(why) => Retry::NoRetry(why.into()),
+                }),
+                ..Default::default()
             }),
             Answer::Unknown => return Err(Status::unauthenticated("a test asked for it")),
             Answer::Fail => return Err(Status::unavailable("a test asked for it")),

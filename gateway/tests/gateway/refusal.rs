@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use serde_json::Value;
+use weir_domain::ids::CALL_TOKENS_MAX;
 use weir_domain::usage::UsageEvent;
 use weir_gateway::config::UpstreamKind;
-use weir_proto::quota::v1::Limit;
+use weir_proto::quota::v1::{Limit, NoRetry};
 
 use crate::client::Head;
-use crate::quota::{Answer, TOKENS_MAX};
+use crate::quota::Answer;
 use crate::streams::STREAMED;
 use crate::{CHAT, KEY_FOR_EMBEDDINGS, World, authorization};
 
@@ -23,7 +24,7 @@ async fn answer_to(world: &World, line: &str, headers: &str, body: &str) -> (Hea
 #[tokio::test]
 async fn a_refusal_for_now_says_when_and_how_much() {
     let mut world = World::new().await;
-    world.quota.answer([Answer::Refuse(Limit::Baseline, Some(Duration::from_micros(2_500_001)))]);
+    world.quota.answer([Answer::Refuse(Limit::Baseline, Ok(Duration::from_micros(2_500_001)))]);
     let (head, body) = answer_to(&world, CHAT, &authorization(), STREAMED).await;
     assert_eq!(head.status, 429);
     assert_eq!((head.header("retry-after-ms"), head.header("retry-after")), (Some("2501"), Some("3")));
@@ -49,25 +50,29 @@ const THEN: Told = (429, "tokens", "rate_limit_exceeded", None, Some("6999"), So
 const THEN_ONE: Told = (429, "requests", "rate_limit_exceeded", None, Some("6999"), Some("7"));
 const NOT_ALLOCATED: Told = (403, "invalid_request_error", "model_not_allocated", None, None, None);
 
-/// What is told of a limit, without an instant at which the request passes and with one.
-fn told_of(limit: Limit) -> [Told; 2] {
-    match limit {
-        Limit::NoAllocation => [NOT_ALLOCATED, NOT_ALLOCATED],
-        Limit::RequestSize | Limit::Baseline | Limit::Ceiling | Limit::Spare | Limit::Budget => [NEVER, THEN],
-        Limit::Requests => [NEVER, THEN_ONE],
-        // Somebody else's end, or another id, helps; nobody knows when.
-        Limit::InFlight | Limit::Holds | Limit::ReservationId | Limit::Unspecified => [SOON, THEN],
-    }
+/// What is told of a limit where it says when the same passes, that it never does, and that nobody knows.
+fn told_of(limit: Limit) -> [(Result<Duration, NoRetry>, Told); 4] {
+    let (then, never, unknown, newer) = match limit {
+        Limit::NoAllocation => (NOT_ALLOCATED, NOT_ALLOCATED, NOT_ALLOCATED, NOT_ALLOCATED),
+        Limit::Requests => (THEN_ONE, NEVER, SOON, SOON),
+        _ => (THEN, NEVER, SOON, SOON),
+    };
+    let after = Duration::from_micros(6_998_001);
+    [
+        (Ok(after), then),
+        (Err(NoRetry::Never), never),
+        (Err(NoRetry::Unknown), unknown),
+        (Err(NoRetry::Unspecified), newer),
+    ]
 }
 
 #[tokio::test]
 async fn every_refusal_is_for_good_only_if_it_can_never_pass_and_else_says_when() {
     let mut world = World::new().await;
     let limits: Vec<_> = (0..).map_while(|number| Limit::try_from(number).ok()).collect();
-    assert!(limits.len() >= 11, "{limits:?}");
+    assert!(limits.len() >= 14, "{limits:?}");
     for limit in limits {
-        let retries = [None, Some(Duration::from_micros(6_998_001))];
-        for (retry, told) in retries.into_iter().zip(told_of(limit)) {
+        for (retry, told) in told_of(limit) {
             world.quota.answer([Answer::Refuse(limit, retry)]);
             let (head, body) = answer_to(&world, CHAT, &authorization(), STREAMED).await;
             let text = |name: &str| body["error"][name].as_str().unwrap_or_default();
@@ -90,7 +95,7 @@ async fn every_refusal_is_for_good_only_if_it_can_never_pass_and_else_says_when(
 async fn a_request_beyond_all_measure_is_refused_for_good() {
     for beyond in [r#""max_tokens":1000000000000000000"#, r#""max_tokens":1,"n":1000000000000000000"#] {
         let world = World::new().await;
-        world.quota.answer([Answer::Refuse(Limit::RequestSize, None)]);
+        world.quota.answer([Answer::Refuse(Limit::RequestSize, Err(NoRetry::Never))]);
         // The policy does not bound the output of this model.
         let body = format!(r#"{{"model":"embedder","messages":[],{beyond}}}"#);
         let (head, body) = answer_to(&world, CHAT, &authorization(), &body).await;
@@ -98,14 +103,14 @@ async fn a_request_beyond_all_measure_is_refused_for_good() {
         assert_eq!((head.header("retry-after-ms"), head.header("retry-after")), (None, None));
         assert_eq!(body["error"]["type"], "insufficient_quota");
         let reserves = world.quota.reserves();
-        assert_eq!(reserves.iter().map(|(call, _)| call.tokens).collect::<Vec<_>>(), [TOKENS_MAX]);
+        assert_eq!(reserves.iter().map(|(call, _)| call.tokens).collect::<Vec<_>>(), [CALL_TOKENS_MAX.get()]);
     }
 }
 
 #[tokio::test]
 async fn refusals_reach_the_journal_together() {
     let mut world = World::new().await;
-    world.quota.answer([Answer::Refuse(Limit::Spare, None); 3]);
+    world.quota.answer([Answer::Refuse(Limit::Spare, Err(NoRetry::Never)); 3]);
     for _ in 0..3 {
         answer_to(&world, CHAT, &authorization(), STREAMED).await;
     }

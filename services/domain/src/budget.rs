@@ -54,6 +54,14 @@ impl BudgetLimit {
         }
     }
 
+    /// The currency of one in money.
+    pub const fn currency(self) -> Option<Currency> {
+        match self {
+            Self::Tokens(_) => None,
+            Self::Money(_, currency) => Some(currency),
+        }
+    }
+
     /// An amount in its unit as people read it: `1200 tokens`, `12.50 USD`.
     pub fn shown(self, amount: u64) -> String {
         match self {

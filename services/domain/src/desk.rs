@@ -9,6 +9,7 @@
 //! recorded ([`Desk::is_recorded`]). If an append fails, or nobody knows whether it did, the desk is thrown away and a new one
 //! begins with the ledger rebuilt from the journal: slices that the old one had count as spent.
 
+mod explain;
 mod hand;
 mod headroom;
 mod holds;
@@ -38,10 +39,13 @@ use crate::time::Timestamp;
 use hand::Hand;
 use holds::Holds;
 use reservations::Reservations;
+use reserve::Held;
+use slices::DrawnFor;
 
+pub use explain::{Explained, LimitUse};
 pub use headroom::{BudgetStanding, Coming, Headroom, NextChange, PoolStanding, Standing};
 pub use holds::{HOLD_LIFETIME, HOLDS_MAX, HOLDS_PER_ALLOCATION_MAX};
-pub use reservations::{RESERVATION_WINDOW, RESERVATIONS_MAX};
+pub use reservations::{DRAWS_MAX, RESERVATION_WINDOW, RESERVATIONS_MAX};
 
 /// How long the desk keeps a slice before it gives back what is left: so long tokens that are parked here can refuse a
 /// request elsewhere.
@@ -112,7 +116,9 @@ pub struct Desk {
     ledger: Ledger,
     /// By place in the ledger.
     hands: Vec<Hand>,
-    reservations: Reservations,
+    reservations: Reservations<Held>,
+    /// Slices that nodes asked for.
+    draws: Reservations<DrawnFor>,
     holds: Holds,
     /// Slices in the order in which they are looked at, and in which they are due to go back.
     due_look: VecDeque<(Timestamp, Place, SliceId)>,
@@ -138,7 +144,8 @@ impl Desk {
         let mut desk = Self {
             ledger,
             hands: Vec::new(),
-            reservations: Reservations::default(),
+            reservations: Reservations::new(RESERVATIONS_MAX),
+            draws: Reservations::new(DRAWS_MAX),
             holds: Holds::default(),
             due_look: VecDeque::new(),
             due_back: VecDeque::new(),
@@ -229,7 +236,9 @@ impl Desk {
     pub fn release(&mut self, release: &Release, service: &ServiceId) -> Answer<bool> {
         let hold = match release {
             Release::Hold(hold) => Some(*hold),
-            Release::Reservation(reservation) => self.reservations.use_up(*reservation, self.ledger.at()),
+            Release::Reservation(reservation) => {
+                self.reservations.use_up(*reservation, self.ledger.at()).map(|held| held.hold)
+            }
         };
         match hold {
             Some(hold) => self.settle(&Settle { hold, service: service.clone(), used: Quantity::ZERO }),

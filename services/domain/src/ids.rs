@@ -236,6 +236,13 @@ impl fmt::Display for SliceId {
     }
 }
 
+/// The most tokens that one hold can have: its id has 40 bits for them.
+pub const HOLD_TOKENS_MAX: Tokens = Tokens::new((1 << HOLD_TOKENS_BITS) - 1);
+/// The most tokens that can be asked for or settled at once: more than any hold has, so that what is beyond measure is refused
+/// by its size, and does not become a debt for years.
+pub const CALL_TOKENS_MAX: Tokens = Tokens::new(1 << HOLD_TOKENS_BITS);
+const HOLD_TOKENS_BITS: u32 = 40;
+
 /// A hold on tokens. Opaque to whoever holds it; to the ledger it says what it must know of a hold that it has forgotten:
 /// the slice (64 bits), its number within the slice (24 bits) and how many tokens it holds (40 bits).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -249,8 +256,9 @@ impl HoldId {
 
     /// The hold of so many tokens that is the `number`-th of its slice. None if either does not fit its bits.
     pub fn try_pack(slice: SliceId, number: u32, tokens: Tokens) -> Option<Self> {
-        let fits = number < 1 << 24 && tokens.get() < 1 << 40;
-        let bits = u128::from(slice.0) << 64 | u128::from(number) << 40 | u128::from(tokens.get());
+        let fits = number < 1 << 24 && tokens <= HOLD_TOKENS_MAX;
+        let bits =
+            u128::from(slice.0) << 64 | u128::from(number) << HOLD_TOKENS_BITS | u128::from(tokens.get());
         fits.then_some(Self(bits))
     }
 
@@ -267,13 +275,13 @@ impl HoldId {
     /// Its number within the slice, from 0.
     #[expect(clippy::cast_possible_truncation, reason = "24 bits are meant")]
     pub const fn number(self) -> u32 {
-        (self.0 >> 40) as u32 & 0xff_ffff
+        (self.0 >> HOLD_TOKENS_BITS) as u32 & 0xff_ffff
     }
 
     /// How many tokens it holds.
     #[expect(clippy::cast_possible_truncation, reason = "40 bits are meant")]
     pub const fn tokens(self) -> Tokens {
-        Tokens::new(self.0 as u64 & 0xff_ffff_ffff)
+        Tokens::new(self.0 as u64 & HOLD_TOKENS_MAX.get())
     }
 }
 
@@ -323,7 +331,8 @@ mod tests {
         assert_eq!((hold.slice(), hold.number(), hold.tokens()), (slice, 77, Tokens::new(1_234_567)));
         assert_eq!(hold.to_string().parse(), Ok(hold));
         assert_eq!(HoldId::try_pack(slice, 1 << 24, Tokens::ZERO), None);
-        assert_eq!(HoldId::try_pack(slice, 0, Tokens::new(1 << 40)), None);
+        assert_eq!(HoldId::try_pack(slice, 0, HOLD_TOKENS_MAX).unwrap().tokens(), HOLD_TOKENS_MAX);
+        assert_eq!(HoldId::try_pack(slice, 0, CALL_TOKENS_MAX), None);
     }
 
     #[test]

@@ -29,7 +29,7 @@ use weir_runtime::tasks::Tasks;
 
 use crate::no_decision::NoDecision;
 use crate::rebuild::{Folded, RebuildError};
-pub(crate) use clerk::{Clerk, LimitsSeen, Reserved};
+pub(crate) use clerk::{Clerk, Decided, LimitsSeen, Reserved};
 pub(crate) use due::Due;
 pub(crate) use entitled::Entitled;
 use section::Section;

@@ -135,8 +135,14 @@ impl Hand {
 
     /// How many requests could be made at once, if they are limited.
     pub(super) fn requests_available(&self, now: Timestamp) -> Option<u64> {
-        let requests = self.requests.as_ref()?;
-        Some(requests.bucket.level_at(&requests.plan, now).available().get())
+        self.requests_left(now).map(|(left, _)| left)
+    }
+
+    /// The same, and how many could be had nobody made any.
+    pub(super) fn requests_left(&self, now: Timestamp) -> Option<(u64, u64)> {
+        let Requests { bucket, plan, .. } = self.requests.as_deref()?;
+        let (left, depth) = (bucket.level_at(plan, now), plan.at(now).depth);
+        Some((left.available().get(), depth.available().get()))
     }
 
     /// The limit on requests and when one more is admitted, if none is now.

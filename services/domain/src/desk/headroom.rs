@@ -8,7 +8,7 @@ use crate::bucket::Level;
 use crate::budget::{Budget, BudgetKind, BudgetLimit, BudgetState};
 use crate::burst::{BurstRecord, Phase};
 use crate::calendar::Utc;
-use crate::desk::Desk;
+use crate::desk::{Desk, Explained};
 use crate::ids::{BudgetId, BurstId, ServiceId};
 use crate::ledger::levels::Place;
 use crate::ledger::{Account, CapacityUsed, Quantity, Refusal, Totals};
@@ -62,7 +62,7 @@ pub struct Headroom {
     /// What changes next by itself.
     pub next_change: Option<NextChange>,
     /// What would be said to a request of the size that was asked about.
-    pub prospect: Option<(Quantity, Result<(), Refusal>)>,
+    pub prospect: Option<(Quantity, Result<(), Box<Explained>>)>,
 }
 
 /// Where a pool stands.
@@ -176,11 +176,11 @@ impl Desk {
             budgets: account.budgets().iter().map(|state| budget_standing(state, account, now)).collect(),
             pool: self.pool_standing(),
             next_change: self.next_change(service, account, terms),
-            prospect: asked.map(|asked| (asked, self.prospect(place, service, asked))),
+            prospect: asked.map(|asked| (asked, self.prospect_explained(place, service, asked))),
         })
     }
 
-    fn allocation(&self, service: &ServiceId) -> Option<(Place, &Account, &Terms)> {
+    pub(super) fn allocation(&self, service: &ServiceId) -> Option<(Place, &Account, &Terms)> {
         let place = self.ledger.place(service)?;
         let account = self.ledger.account_at(place);
         Some((place, account, account.terms()?))
@@ -205,6 +205,16 @@ impl Desk {
         }
     }
 
+    fn prospect_explained(
+        &self,
+        place: Place,
+        service: &ServiceId,
+        asked: Quantity,
+    ) -> Result<(), Box<Explained>> {
+        let explain = |refusal| Box::new(self.explain(service, refusal));
+        self.prospect(place, service, asked).map_err(explain)
+    }
+
     /// What would be said to a request. What is in hand would go back first, so it counts as if it were not drawn.
     fn prospect(&self, place: Place, service: &ServiceId, asked: Quantity) -> Result<(), Refusal> {
         let free = self.hands[place.index()].free();
@@ -222,7 +232,12 @@ impl Desk {
         })
     }
 
-    fn next_change(&self, service: &ServiceId, account: &Account, terms: &Terms) -> Option<NextChange> {
+    pub(super) fn next_change(
+        &self,
+        service: &ServiceId,
+        account: &Account,
+        terms: &Terms,
+    ) -> Option<NextChange> {
         let now = self.ledger.at();
         let bursts = self.ledger.terms().bursts_of(service).filter_map(|record| {
             let (id, window) = (record.burst.id.clone(), record.burst.window);

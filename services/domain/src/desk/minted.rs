@@ -5,8 +5,7 @@
 
 use std::collections::VecDeque;
 
-use crate::ids::{HoldId, ReservationId};
-use crate::ledger::levels::Place;
+use crate::ids::ReservationId;
 use crate::table::Table;
 use crate::time::Timestamp;
 
@@ -29,41 +28,10 @@ fn minted_in(reservation: ReservationId) -> Stretch {
     Stretch(reservation.minted_at_ms() / STRETCH_MS)
 }
 
-/// What a reservation is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Remembered {
-    /// It holds this, or did.
-    Held { hold: HoldId, place: Place },
-    /// It was released, and holds nothing whenever it comes.
-    UsedUp,
-}
-
-/// The same in three words: with its id a reservation takes 48 bytes, which mostly are one line of a processor's cache.
-#[derive(Debug, Clone, Copy)]
-struct Packed {
-    hold: [u64; 2],
-    /// None if it is used up.
-    place: Option<Place>,
-}
-
-impl Packed {
-    fn new(what: Remembered) -> Self {
-        let Remembered::Held { hold, place } = what else { return Self { hold: [0; 2], place: None } };
-        let word = |bits: u128| u64::try_from(bits & u128::from(u64::MAX)).expect("64 bits are left");
-        Self { hold: [word(hold.as_u128() >> 64), word(hold.as_u128())], place: Some(place) }
-    }
-
-    fn what(self) -> Remembered {
-        let [high, low] = self.hold.map(u128::from);
-        let hold = HoldId::new(high << 64 | low);
-        self.place.map_or(Remembered::UsedUp, |place| Remembered::Held { hold, place })
-    }
-}
-
-/// Reservations, the oldest of which are forgotten first.
+/// Reservations and what each was admitted with, or none if it may hold nothing. The oldest are forgotten first.
 #[derive(Debug, Clone)]
-pub(super) struct Minted {
-    stretches: VecDeque<Table<ReservationId, Packed>>,
+pub(super) struct Minted<T> {
+    stretches: VecDeque<Table<ReservationId, Option<T>>>,
     /// The first of them.
     first: Stretch,
     /// What was minted before may have been forgotten.
@@ -72,25 +40,37 @@ pub(super) struct Minted {
     max: usize,
 }
 
-impl Minted {
+impl<T: Copy> Minted<T> {
     /// Room for so many.
     pub(super) const fn new(max: usize) -> Self {
         Self { stretches: VecDeque::new(), first: Stretch(0), horizon: Stretch(0), count: 0, max }
     }
 
-    pub(super) fn get(&self, reservation: ReservationId) -> Option<Remembered> {
+    /// What is remembered of one, if anything is.
+    pub(super) fn get(&self, reservation: ReservationId) -> Option<Option<T>> {
         let place = self.place(minted_in(reservation))?;
-        self.stretches.get(place)?.get(&reservation).map(|packed| packed.what())
+        self.stretches.get(place)?.get(&reservation).copied()
     }
 
     /// Whether it would be remembered, and is not one that may have been forgotten.
     pub(super) fn has_room_for(&self, reservation: ReservationId) -> bool {
-        let stretch = minted_in(reservation);
-        stretch >= self.horizon && (self.count < self.max || stretch > self.first)
+        minted_in(reservation) >= self.oldest_with_room()
+    }
+
+    /// From when on whatever was minted is remembered.
+    pub(super) fn remembers_since(&self) -> Timestamp {
+        let ms = self.oldest_with_room().0.saturating_mul(STRETCH_MS);
+        Timestamp::from_millis(i64::try_from(ms).unwrap_or(i64::MAX))
+    }
+
+    /// When there is no room, the first stretch makes it for those that come later.
+    fn oldest_with_room(&self) -> Stretch {
+        let full = self.count >= self.max;
+        if full { self.horizon.max(Stretch(self.first.0 + 1)) } else { self.horizon }
     }
 
     /// Remembers one that there is room for.
-    pub(super) fn insert(&mut self, reservation: ReservationId, what: Remembered) {
+    pub(super) fn insert(&mut self, reservation: ReservationId, what: Option<T>) {
         let stretch = minted_in(reservation);
         while self.count >= self.max && self.first < stretch {
             self.forget_first();
@@ -98,7 +78,7 @@ impl Minted {
         self.reach_back(stretch);
         self.reach(stretch, 0);
         let Some(place) = self.place(stretch) else { return };
-        let is_new = self.stretches[place].insert(reservation, Packed::new(what)).is_none();
+        let is_new = self.stretches[place].insert(reservation, what).is_none();
         self.count += usize::from(is_new);
     }
 
@@ -156,20 +136,18 @@ mod tests {
         ReservationId::new(u128::from(ms) << 80 | 7 << 76 | u128::from(number))
     }
 
-    fn remember(minted: &mut Minted, reservation: ReservationId) {
-        assert!(minted.has_room_for(reservation));
-        minted.insert(reservation, Remembered::UsedUp);
+    fn remember(all: &mut Minted<u8>, reservation: ReservationId) {
+        assert!(all.has_room_for(reservation));
+        all.insert(reservation, Some(9));
     }
 
     #[test]
     fn what_is_kept_is_what_is_found() {
         let mut all = Minted::new(2);
-        let (held, released) = (minted(1, 1), minted(1, 2));
-        let hold = HoldId::new(0x0123_4567_89ab_cdef_fedc_ba98_7654_3210);
-        let what = Remembered::Held { hold, place: Place::new(7) };
-        all.insert(held, what);
-        all.insert(released, Remembered::UsedUp);
-        assert_eq!((all.get(held), all.get(released)), (Some(what), Some(Remembered::UsedUp)));
+        all.insert(minted(1, 1), Some(7));
+        all.insert(minted(1, 2), None);
+        assert_eq!((all.get(minted(1, 1)), all.get(minted(1, 2))), (Some(Some(7)), Some(None)));
+        assert_eq!(all.get(minted(1, 3)), None);
     }
 
     #[test]
@@ -182,6 +160,11 @@ mod tests {
         assert!(all.get(older).is_none() && !all.has_room_for(older));
         assert!(all.get(old).is_some());
         assert_eq!(all.count, 2);
+        assert_eq!(
+            all.remembers_since().as_millis(),
+            i64::try_from(2 * STRETCH_MS).unwrap(),
+            "old is the next to go"
+        );
     }
 
     #[test]

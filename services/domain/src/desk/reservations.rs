@@ -1,87 +1,108 @@
-//! The ids of reservations, so that one that comes again is the same hold.
+//! The ids of reservations, so that one that comes again is answered the same.
 //!
 //! A reservation is remembered while its id is young enough to be accepted. Where more come than are remembered, ids get too
 //! old sooner: whoever asks with one is told to mint another.
 
 use std::time::Duration;
 
-use crate::amount::Tokens;
-use crate::desk::minted::{Minted, Remembered, Stretch, stretch_of};
-use crate::ids::{HoldId, ReservationId};
-use crate::ledger::levels::Place;
+use crate::desk::minted::{Minted, Stretch, stretch_of};
+use crate::ids::ReservationId;
+use crate::ledger::Refusal;
 use crate::time::Timestamp;
 
 /// How far from now an id may have been minted: longer than a caller repeats a call, and than clocks differ.
 pub const RESERVATION_WINDOW: Duration = Duration::from_mins(15);
 /// How many are remembered: a quarter of an hour of 1,100 a second, in some 150 MB.
 pub const RESERVATIONS_MAX: usize = 1_000_000;
-/// How many of them may come from clocks that are ahead. They have room of their own, since they would be the last to be
-/// forgotten.
-const AHEAD_MAX: usize = RESERVATIONS_MAX / 8;
+/// How many slices that nodes drew are remembered: 100 seconds of 1,000 a second, and a slice is kept for ten.
+pub const DRAWS_MAX: usize = 100_000;
+/// For how many of those that are remembered one more may come from a clock that is ahead. They have room of their own,
+/// since they would be the last to be forgotten.
+const FOR_ONE_AHEAD: usize = 8;
 /// How far ahead a clock is in time all the same.
 const IN_TIME: Duration = Duration::from_secs(1);
 
 /// What is known of a reservation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Known {
-    /// It was admitted with this hold.
-    Held { hold: HoldId, place: Place },
-    /// It may hold nothing: it was released before it arrived.
-    UsedUp,
+pub(super) enum Known<T> {
+    /// It was admitted, with this.
+    Admitted(T),
+    /// It may hold nothing any more: it was given back, maybe before it arrived.
+    Over,
     /// Its id was minted too long ago, or too far ahead.
-    Stale,
-    /// Nothing.
+    Stale {
+        /// When, by its caller's clock.
+        minted: Timestamp,
+    },
+    /// It may have been here: only what was minted from an instant on is remembered.
+    Forgotten {
+        /// The instant.
+        since: Timestamp,
+    },
+    /// It was never here.
     Unseen,
 }
 
-#[derive(Debug, Clone)]
-pub(super) struct Reservations {
-    in_time: Minted,
-    ahead: Minted,
-}
-
-impl Default for Reservations {
-    fn default() -> Self {
-        Self { in_time: Minted::new(RESERVATIONS_MAX), ahead: Minted::new(AHEAD_MAX) }
+impl<T> Known<T> {
+    /// What it was admitted with before, or why it cannot be admitted; none if it was never here.
+    pub(super) fn admitted_before(self, reservation: ReservationId) -> Option<Result<T, Refusal>> {
+        match self {
+            Self::Admitted(what) => Some(Ok(what)),
+            Self::Over => Some(Err(Refusal::ReservationOver { reservation })),
+            Self::Stale { minted } => Some(Err(Refusal::ReservationStale { reservation, minted })),
+            Self::Forgotten { since } => Some(Err(Refusal::ReservationForgotten { reservation, since })),
+            Self::Unseen => None,
+        }
     }
 }
 
-impl Reservations {
-    pub(super) fn known(&self, reservation: ReservationId, now: Timestamp) -> Known {
+/// Reservations, and what each was admitted with.
+#[derive(Debug, Clone)]
+pub(super) struct Reservations<T> {
+    in_time: Minted<T>,
+    ahead: Minted<T>,
+}
+
+impl<T: Copy> Reservations<T> {
+    /// Remembers so many.
+    pub(super) const fn new(max: usize) -> Self {
+        Self { in_time: Minted::new(max), ahead: Minted::new(max / FOR_ONE_AHEAD) }
+    }
+
+    pub(super) fn known(&self, reservation: ReservationId, now: Timestamp) -> Known<T> {
         match self.in_time.get(reservation).or_else(|| self.ahead.get(reservation)) {
-            Some(Remembered::Held { hold, place }) => Known::Held { hold, place },
-            Some(Remembered::UsedUp) => Known::UsedUp,
+            Some(Some(what)) => Known::Admitted(what),
+            Some(None) => Known::Over,
             None => {
                 let minted = minted_at(reservation);
                 let young = minted.plus(RESERVATION_WINDOW) > now && minted <= now.plus(RESERVATION_WINDOW);
                 let remembered = if in_time(reservation, now) { &self.in_time } else { &self.ahead };
-                if young && remembered.has_room_for(reservation) { Known::Unseen } else { Known::Stale }
+                match remembered.has_room_for(reservation) {
+                    _ if !young => Known::Stale { minted },
+                    true => Known::Unseen,
+                    false => Known::Forgotten { since: remembered.remembers_since() },
+                }
             }
         }
     }
 
-    pub(super) fn remember(
-        &mut self,
-        reservation: ReservationId,
-        hold: HoldId,
-        place: Place,
-        now: Timestamp,
-    ) {
-        self.add(reservation, Remembered::Held { hold, place }, now);
+    /// It was admitted.
+    pub(super) fn remember(&mut self, reservation: ReservationId, what: T, now: Timestamp) {
+        self.add(reservation, Some(what), now);
     }
 
-    /// From now on it holds nothing. What it held, if it did.
-    pub(super) fn use_up(&mut self, reservation: ReservationId, now: Timestamp) -> Option<HoldId> {
+    /// From now on it holds nothing. What it was admitted with, if it was.
+    pub(super) fn use_up(&mut self, reservation: ReservationId, now: Timestamp) -> Option<T> {
         match self.known(reservation, now) {
-            Known::Held { hold, .. } => {
+            Known::Admitted(what) => {
                 let is_in_time = self.in_time.get(reservation).is_some();
                 let remembered = if is_in_time { &mut self.in_time } else { &mut self.ahead };
-                remembered.insert(reservation, Remembered::UsedUp);
-                Some(hold)
+                remembered.insert(reservation, None);
+                Some(what)
             }
-            Known::UsedUp | Known::Stale => None,
+            Known::Over | Known::Stale { .. } | Known::Forgotten { .. } => None,
             Known::Unseen => {
-                self.add(reservation, Remembered::UsedUp, now);
+                self.add(reservation, None, now);
                 None
             }
         }
@@ -95,7 +116,7 @@ impl Reservations {
         self.in_time.make_room(stretch_of(now.plus(IN_TIME)));
     }
 
-    fn add(&mut self, reservation: ReservationId, what: Remembered, now: Timestamp) {
+    fn add(&mut self, reservation: ReservationId, what: Option<T>, now: Timestamp) {
         let remembered = if in_time(reservation, now) { &mut self.in_time } else { &mut self.ahead };
         remembered.forget_before(oldest(now));
         remembered.insert(reservation, what);
@@ -114,9 +135,4 @@ fn minted_at(reservation: ReservationId) -> Timestamp {
 
 fn in_time(reservation: ReservationId, now: Timestamp) -> bool {
     minted_at(reservation) <= now.plus(IN_TIME)
-}
-
-/// What a hold of so many tokens is compared with when its reservation comes again.
-pub(super) fn same(hold: HoldId, tokens: Tokens) -> bool {
-    hold.tokens() == tokens
 }

@@ -1,15 +1,21 @@
 //! How a reservation is answered: from what is in hand, or else from a slice that is drawn for it.
 
-use crate::amount::Tokens;
 use crate::desk::hand::Limits;
 use crate::desk::holds::{HOLDS_MAX, HOLDS_PER_ALLOCATION_MAX};
 use crate::desk::in_hand::InHand;
-use crate::desk::reservations::{self, Known};
 use crate::desk::slices::told;
 use crate::desk::{Admitted, Answer, Decision, Desk, Reserve};
-use crate::ids::ServiceId;
+use crate::ids::{HOLD_TOKENS_MAX, HoldId, ServiceId};
 use crate::ledger::levels::Place;
-use crate::ledger::{Limit, Quantity, Refusal, Retry};
+use crate::ledger::{Known as Settlement, Limit, Quantity, Refusal, Retry};
+
+/// What a reservation was admitted with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Held {
+    pub(super) hold: HoldId,
+    place: Place,
+    shadowed: Option<Limit>,
+}
 
 impl Desk {
     /// Answers a reservation.
@@ -22,18 +28,24 @@ impl Desk {
 
     /// What was answered before, or why the id cannot be used.
     fn seen(&self, ask: &Reserve) -> Option<Decision> {
-        let reservation = ask.reservation;
-        match self.reservations.known(reservation, self.ledger.at()) {
-            Known::Held { hold, place }
-                if self.ledger.place(&ask.service) == Some(place)
-                    && reservations::same(hold, ask.need.tokens) =>
-            {
-                Some(Ok(Admitted { hold, shadowed: None }))
-            }
-            Known::Held { .. } => Some(Err(Refusal::ReservationOfAnother { reservation })),
-            Known::UsedUp | Known::Stale => Some(Err(Refusal::ReservationStale { reservation })),
-            Known::Unseen => None,
+        let known = self.reservations.known(ask.reservation, self.ledger.at());
+        let held = match known.admitted_before(ask.reservation)? {
+            Ok(held) => held,
+            Err(refusal) => return Some(Err(refusal)),
+        };
+        Some(self.again(ask, held))
+    }
+
+    /// What one that comes again is told. Where its hold is settled, its call is over.
+    fn again(&self, ask: &Reserve, held: Held) -> Decision {
+        let (Held { hold, place, shadowed }, reservation) = (held, ask.reservation);
+        if self.ledger.place(&ask.service) != Some(place) || hold.tokens() != ask.need.tokens {
+            return Err(Refusal::ReservationOfAnother { reservation });
         }
+        if self.ledger.known(hold) == Settlement::Settled {
+            return Err(Refusal::ReservationOver { reservation });
+        }
+        Ok(Admitted { hold, shadowed })
     }
 
     fn admit(&mut self, ask: &Reserve) -> Answer<Decision> {
@@ -88,7 +100,9 @@ impl Desk {
         need: Quantity,
         refusal: Refusal,
     ) -> Refusal {
-        let Refusal::RequestsUsed { limit, retry: Retry::At { at: first, .. } } = refusal else { return refusal };
+        let Refusal::RequestsUsed { limit, retry: Retry::At { at: first, .. } } = refusal else {
+            return refusal;
+        };
         Refusal::RequestsUsed { limit, retry: self.ledger.admits_from(service, need, first) }
     }
 
@@ -114,7 +128,7 @@ impl Desk {
             hand.shadow(limit, ask.need.tokens);
         }
         self.holds.begin(hold, place, ask.need.money, now);
-        self.reservations.remember(ask.reservation, hold, place, now);
+        self.reservations.remember(ask.reservation, Held { hold, place, shadowed }, now);
         self.draw_before_used_up(place);
         Answer { what: Ok(Admitted { hold, shadowed }), after }
     }
@@ -134,9 +148,6 @@ impl Desk {
         true
     }
 }
-
-/// The most that fits a hold's id.
-const HOLD_TOKENS_MAX: Tokens = Tokens::new((1 << 40) - 1);
 
 /// No shadow lets through what there is no room for.
 fn is_physical(refusal: &Refusal) -> bool {

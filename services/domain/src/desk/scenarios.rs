@@ -8,5 +8,6 @@ mod headroom;
 mod holds;
 mod money;
 mod out_of_hand;
+mod repeated;
 mod slices;
 mod story;

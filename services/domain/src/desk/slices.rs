@@ -4,45 +4,85 @@ use crate::amount::Tokens;
 use crate::desk::hand::Entitled;
 use crate::desk::in_hand::InHand;
 use crate::desk::{Answer, Desk, LOOKED_AT_AFTER, NODE_SLICE_LIFETIME, Reserve, SLICE_LIFETIME};
-use crate::ids::{NodeId, ServiceId, SliceId};
+use crate::ids::{NodeId, SliceId};
 use crate::ledger::levels::Place;
-use crate::ledger::{Draw, DrawDecided, Drawn, HOLDS_PER_SLICE, Limit, Quantity, Refusal, Retry, Seal, Slice, SliceState};
+use crate::ledger::{
+    Draw, DrawDecided, Drawn, HOLDS_PER_SLICE, Limit, Quantity, Refusal, Seal, Slice, SliceState,
+};
 use crate::time::Timestamp;
 
+/// What a node was given for its reservation of a slice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct DrawnFor {
+    slice: SliceId,
+    quantity: Quantity,
+    place: Place,
+    need: Tokens,
+}
+
 impl Desk {
-    /// Draws a slice for a node, which hands it out on its own and returns what is left within [`NODE_SLICE_LIFETIME`].
+    /// Draws a slice for a node, which hands it out on its own and returns what is left within [`NODE_SLICE_LIFETIME`]:
+    /// of as much as it needs, and more ahead if there is plenty. The same reservation again draws nothing more.
     pub fn draw(
         &mut self,
         node: &NodeId,
-        service: &ServiceId,
-        need: Quantity,
+        ask: &Reserve,
         ahead: Quantity,
     ) -> Answer<Result<(SliceId, Quantity), Refusal>> {
-        let Some(place) = self.ledger.place(service) else { return self.answer(Err(Refusal::NoAllocation)) };
-        if let Some(refusal) = self.counted_by_call(place) {
-            return self.answer(Err(refusal));
+        let known = self.draws.known(ask.reservation, self.ledger.at());
+        let drawn = match known.admitted_before(ask.reservation) {
+            Some(before) => before.and_then(|drawn| self.drawn_again(node, ask, drawn)),
+            None => self.draw_for_node(node, ask, ahead),
+        };
+        self.answer(drawn)
+    }
+
+    /// What one that comes again is told, while the node still has the slice.
+    fn drawn_again(
+        &self,
+        node: &NodeId,
+        ask: &Reserve,
+        drawn: DrawnFor,
+    ) -> Result<(SliceId, Quantity), Refusal> {
+        let (DrawnFor { slice, quantity, place, need }, reservation) = (drawn, ask.reservation);
+        let (is_open, known) = (self.ledger.is_open(slice), self.ledger.slice(slice));
+        let theirs = known.is_none_or(|slice| slice.holder() == Some(node));
+        if !theirs || self.ledger.place(&ask.service) != Some(place) || need != ask.need.tokens {
+            return Err(Refusal::ReservationOfAnother { reservation });
+        }
+        if is_open { Ok((slice, quantity)) } else { Err(Refusal::ReservationOver { reservation }) }
+    }
+
+    fn draw_for_node(
+        &mut self,
+        node: &NodeId,
+        ask: &Reserve,
+        ahead: Quantity,
+    ) -> Result<(SliceId, Quantity), Refusal> {
+        let (need, service, now) = (ask.need, ask.service.clone(), self.ledger.at());
+        let place = self.ledger.place(&service).ok_or(Refusal::NoAllocation)?;
+        if let Some(limit) = self.counted_by_call(place) {
+            return Err(Refusal::CountedByCall { limit });
         }
         self.open_budgets(place);
-        let draw = Draw { service: service.clone(), holder: Some(node.clone()), need, ahead };
-        let decided = match self.ledger.draw(&draw) {
-            Ok(decided) => decided,
-            Err(refusal) => return self.answer(Err(refusal)),
-        };
+        let decided = self.ledger.draw(&Draw { service, holder: Some(node.clone()), need, ahead })?;
         let Drawn { slice, tokens, money, .. } = decided.drawn;
         if let Some(limit) = decided.shadowed.as_ref().map(Refusal::limit) {
             self.hands[place.index()].shadow(limit, need.tokens);
         }
         self.happen(decided.into_movement());
-        self.at_nodes.push_back((self.ledger.at().plus(NODE_SLICE_LIFETIME), slice));
+        self.at_nodes.push_back((now.plus(NODE_SLICE_LIFETIME), slice));
         self.tell_thresholds(place);
-        self.answer(Ok((slice, Quantity { tokens, money })))
+        let quantity = Quantity { tokens, money };
+        self.draws.remember(ask.reservation, DrawnFor { slice, quantity, place, need: need.tokens }, now);
+        Ok((slice, quantity))
     }
 
     /// The limit that only calls can be counted against: an allocation with one hands out no slices.
-    fn counted_by_call(&self, place: Place) -> Option<Refusal> {
+    fn counted_by_call(&self, place: Place) -> Option<Limit> {
         let terms = self.ledger.account_at(place).terms()?;
-        let requests = terms.requests.map(|limit| Refusal::RequestsUsed { limit, retry: Retry::Never });
-        requests.or_else(|| terms.in_flight_max.map(|max| Refusal::InFlight { max }))
+        let requests = terms.requests.map(|_| Limit::Requests);
+        requests.or_else(|| terms.in_flight_max.map(|_| Limit::InFlight))
     }
 
     /// Takes back what a node did not hand out of its slice, in tokens; the ledger knows what money goes with them. Whether it

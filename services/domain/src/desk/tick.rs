@@ -15,6 +15,7 @@ impl Desk {
         self.lapse_at_nodes();
         self.lapse_unsettled();
         self.reservations.tick(self.ledger.at());
+        self.draws.tick(self.ledger.at());
         while let Some(expired) = self.holds.expire(self.ledger.at()) {
             self.hands[expired.place.index()].ended();
         }

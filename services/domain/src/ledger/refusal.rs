@@ -57,10 +57,30 @@ pub enum Refusal {
         /// How many.
         outstanding: usize,
     },
+    /// The allocation limits how many requests there are, which only calls can be counted against: it hands out no slices.
+    CountedByCall {
+        /// Which limit.
+        limit: Limit,
+    },
     /// The reservation's id was minted too long ago, or too far ahead, to tell whether it was used before. A fresh one helps.
     ReservationStale {
         /// The id.
         reservation: ReservationId,
+        /// When it was minted, by its caller's clock.
+        minted: Timestamp,
+    },
+    /// What the reservation held was settled or has gone back: to say that it is admitted would let a call pass for which
+    /// nothing is held.
+    ReservationOver {
+        /// The id.
+        reservation: ReservationId,
+    },
+    /// So many reservations came that nobody remembers whether this one did. A fresh one helps.
+    ReservationForgotten {
+        /// The id.
+        reservation: ReservationId,
+        /// What was minted from this instant on is remembered.
+        since: Timestamp,
     },
     /// The reservation's id belongs to another service, or to another amount.
     ReservationOfAnother {
@@ -163,7 +183,10 @@ impl Refusal {
             Self::RequestsUsed { .. } => Limit::Requests,
             Self::InFlight { .. } => Limit::InFlight,
             Self::HoldsFull { .. } => Limit::Holds,
+            Self::CountedByCall { limit } => *limit,
             Self::ReservationStale { .. } => Limit::ReservationStale,
+            Self::ReservationOver { .. } => Limit::ReservationOver,
+            Self::ReservationForgotten { .. } => Limit::ReservationForgotten,
             Self::ReservationOfAnother { .. } => Limit::ReservationOfAnother,
         }
     }
@@ -174,10 +197,12 @@ impl Refusal {
             Self::CapacityUsed(CapacityUsed { retry, .. })
             | Self::BudgetUsed { retry, .. }
             | Self::RequestsUsed { retry, .. } => *retry,
-            Self::NoAllocation | Self::RequestTooLarge { .. } => Retry::Never,
+            Self::NoAllocation | Self::RequestTooLarge { .. } | Self::CountedByCall { .. } => Retry::Never,
             Self::InFlight { .. }
             | Self::HoldsFull { .. }
             | Self::ReservationStale { .. }
+            | Self::ReservationOver { .. }
+            | Self::ReservationForgotten { .. }
             | Self::ReservationOfAnother { .. } => Retry::Unknown,
         }
     }
@@ -212,12 +237,33 @@ impl fmt::Display for Refusal {
             Self::HoldsFull { outstanding } => {
                 write!(f, "{outstanding} holds are outstanding in the pool, which is the most there may be")
             }
-            Self::ReservationStale { reservation } => write!(
+            Self::CountedByCall { limit } => {
+                write!(
+                    f,
+                    "its {} are limited, and slices do not count them: reserve for each call",
+                    counted(*limit)
+                )
+            }
+            Self::ReservationStale { reservation, minted } => write!(
                 f,
-                "reservation {reservation} was not minted within a quarter of an hour of now; mint a new one"
+                "reservation {reservation} was minted at {}, which is not within a quarter of an hour of now; mint a new one",
+                Utc(*minted)
+            ),
+            Self::ReservationOver { reservation } => write!(
+                f,
+                "reservation {reservation} is over: what it held was settled or has gone back; mint a new one for another call"
+            ),
+            Self::ReservationForgotten { reservation, since } => write!(
+                f,
+                "reservation {reservation} may have been used before: so many came that only those minted since {} are \
+                 remembered; mint a new one",
+                Utc(*since)
             ),
             Self::ReservationOfAnother { reservation } => {
-                write!(f, "reservation {reservation} is another's; mint a new one")
+                write!(
+                    f,
+                    "reservation {reservation} is of another service or of another number of tokens; mint a new one"
+                )
             }
         }
     }
@@ -243,6 +289,13 @@ impl fmt::Display for CapacityUsed {
             write!(f, "; {debt} are owed")?;
         }
         passes(f, *retry)
+    }
+}
+
+const fn counted(limit: Limit) -> &'static str {
+    match limit {
+        Limit::InFlight => "requests under way",
+        _ => "requests a minute",
     }
 }
 

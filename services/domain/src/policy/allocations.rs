@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use crate::amount::{Money, RequestsPerMinute, Tokens};
 use crate::budget::{Budget, BudgetKind, BudgetLimit};
-use crate::ids::{PoolId, ServiceId, TeamId};
+use crate::ids::{HOLD_TOKENS_MAX, PoolId, ServiceId, TeamId};
 use crate::ledger::STRANGERS;
 use crate::policy::problems::Findings;
 use crate::policy::{Allocation, FailureMode, Policy, Service, Terms};
 
-/// The largest request that can be held: a hold's id has 40 bits for its tokens.
-pub const REQUEST_TOKENS_MAX: Tokens = Tokens::new((1 << 40) - 1);
+/// The largest request that an allocation can allow: what one hold can have.
+pub const REQUEST_TOKENS_MAX: Tokens = HOLD_TOKENS_MAX;
 
 pub(super) fn check(policy: &Policy, found: &mut Findings) {
     let known = Known {

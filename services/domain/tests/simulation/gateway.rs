@@ -109,7 +109,7 @@ impl Gateway {
                 self.decided(pool, reservation, held, stage);
             }
             Tell::Settled(hold) => self.settled(pool, hold),
-            Tell::Drawn { number, drawn } => self.drawn(pool, number, drawn.ok(), stage),
+            Tell::Drawn { reservation, drawn } => self.drawn(pool, reservation, drawn.ok(), stage),
             Tell::Returned(slice) => self.returned(pool, slice),
             Tell::Released | Tell::Extended | Tell::Undecided => {}
         }

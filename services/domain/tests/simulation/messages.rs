@@ -26,9 +26,9 @@ pub(crate) enum Ask {
         hold: HoldId,
         service: ServiceId,
     },
-    /// A slice, under a number by which the gateway knows the answer.
+    /// A slice.
     Draw {
-        number: u64,
+        reservation: ReservationId,
         service: ServiceId,
         need: Tokens,
         ahead: Tokens,
@@ -43,7 +43,7 @@ pub(crate) enum Tell {
     Settled(HoldId),
     Released,
     Extended,
-    Drawn { number: u64, drawn: Result<(SliceId, Tokens), Refusal> },
+    Drawn { reservation: ReservationId, drawn: Result<(SliceId, Tokens), Refusal> },
     Returned(SliceId),
     Undecided,
 }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use weir_domain::amount::{Money, Tokens};
 use weir_domain::budget::{Budget, BudgetLimit};
 use weir_domain::desk::{Answer, Desk, HOLD_LIFETIME, Mark, RESERVATION_WINDOW, Release, Reserve};
-use weir_domain::ids::{HoldId, NodeId, ReservationId, ServiceId};
+use weir_domain::ids::{HoldId, NodeId, ReservationId, ServiceId, SliceId};
 use weir_domain::ledger::{Event, Ledger, Quantity, Refusal, Settle};
 use weir_domain::policy::{Enforcement, Terms};
 use weir_domain::time::Timestamp;
@@ -36,6 +36,7 @@ pub(crate) struct Node {
     ticked: Timestamp,
     under_way: BTreeMap<HoldId, (ServiceId, Timestamp)>,
     admitted: BTreeMap<ReservationId, HoldId>,
+    drawn: BTreeMap<ReservationId, (SliceId, Quantity)>,
     released: BTreeSet<ReservationId>,
     settled: BTreeSet<HoldId>,
 }
@@ -51,6 +52,7 @@ impl Node {
             ticked: now,
             under_way: BTreeMap::new(),
             admitted: BTreeMap::new(),
+            drawn: BTreeMap::new(),
             released: BTreeSet::new(),
             settled: BTreeSet::new(),
         }
@@ -82,14 +84,9 @@ impl Node {
             Ask::Settle { hold, service, used } => Ok(self.settle(hold, service, used, seen)),
             Ask::Release { what, service } => Ok(self.release(&what, &service, seen)),
             Ask::Extend { hold, service } => self.extend(hold, service),
-            Ask::Draw { number, service, need, ahead } => {
+            Ask::Draw { reservation, service, need, ahead } => {
                 let (need, ahead) = (self.priced(&service, need), self.priced(&service, ahead));
-                let Answer { what: drawn, after } = self.desk.draw(from, &service, need, ahead);
-                if drawn.as_ref().is_ok_and(|(_, drawn)| !drawn.covers(need)) {
-                    return Err(format!("conservation: {need:?} was needed, {drawn:?} is drawn"));
-                }
-                let drawn = drawn.map(|(slice, drawn)| (slice, drawn.tokens));
-                Ok(Answer { what: Tell::Drawn { number, drawn }, after })
+                self.draw(from, &Reserve { reservation, service, need }, ahead, seen)
             }
             Ask::Return(seal) => {
                 let after = self.desk.take_back(from, &seal).after;
@@ -110,11 +107,39 @@ impl Node {
         Quantity { tokens, money }
     }
 
+    fn draw(
+        &mut self,
+        from: &NodeId,
+        ask: &Reserve,
+        ahead: Quantity,
+        seen: &mut Seen,
+    ) -> Result<Answer<Tell>, String> {
+        let (reservation, need) = (ask.reservation, ask.need);
+        let Answer { what: drawn, after } = self.desk.draw(from, ask, ahead);
+        if let Ok(now) = drawn {
+            match self.drawn.insert(reservation, now) {
+                Some(before) if before != now => {
+                    return Err(format!("idempotence: {reservation} drew {before:?}, and now {now:?}"));
+                }
+                None if !now.1.covers(need) => {
+                    return Err(format!("conservation: {need:?} was needed, {now:?} is drawn"));
+                }
+                Some(_) => seen.drawn_again += 1,
+                None => {}
+            }
+        }
+        let drawn = drawn.map(|(slice, drawn)| (slice, drawn.tokens));
+        Ok(Answer { what: Tell::Drawn { reservation, drawn }, after })
+    }
+
     fn reserve(&mut self, ask: Reserve, seen: &mut Seen) -> Result<Answer<Tell>, String> {
         let reservation = ask.reservation;
         let answer = self.desk.reserve(&ask);
         let known = self.admitted.get(&reservation).copied();
         match &answer.what {
+            Ok(admitted) if self.settled.contains(&admitted.hold) => {
+                return Err(format!("settle: {reservation} is admitted with {admitted:?}, which is settled"));
+            }
             Ok(admitted) if known == Some(admitted.hold) && !self.released.contains(&reservation) => {
                 seen.repeated += 1;
             }
@@ -170,8 +195,11 @@ impl Node {
     fn refuse(&mut self, ask: Reserve, refusal: Refusal, seen: &mut Seen) -> Result<(), String> {
         let minted = i64::try_from(ask.reservation.minted_at_ms()).expect("ids are of our time");
         let is_young = Timestamp::from_millis(minted).plus(RESERVATION_WINDOW) > self.desk.ledger().at();
-        let known = self.admitted.contains_key(&ask.reservation);
-        if known && is_young && !self.released.contains(&ask.reservation) {
+        let held = self.admitted.get(&ask.reservation);
+        if held.is_some_and(|held| !self.settled.contains(held))
+            && is_young
+            && !self.released.contains(&ask.reservation)
+        {
             return Err(format!("idempotence: {ask:?} was admitted, and is refused by {refusal:?}"));
         }
         match refusal {
@@ -180,6 +208,7 @@ impl Node {
             Refusal::RequestsUsed { .. } => seen.refused_for_requests += 1,
             Refusal::InFlight { .. } => seen.refused_in_flight += 1,
             Refusal::ReservationStale { .. } => seen.stale += 1,
+            Refusal::ReservationOver { .. } => seen.over += 1,
             _ => {}
         }
         self.refused_last = Some((ask, refusal));

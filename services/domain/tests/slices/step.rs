@@ -116,13 +116,17 @@ fn can(state: &State, step: Step) -> bool {
 }
 
 impl State {
+    pub(crate) fn mint(&mut self) -> ReservationId {
+        self.minted += 1;
+        let ms = u128::try_from(BEGIN.as_millis()).unwrap();
+        ReservationId::new(ms << 80 | 7 << 76 | self.minted)
+    }
+
     fn take(&mut self, step: Step) -> Result<(), String> {
         match step {
             Step::Reserve { caller, tokens } => {
                 self.archive(caller);
-                self.minted += 1;
-                let ms = u128::try_from(BEGIN.as_millis()).unwrap();
-                let reservation = ReservationId::new(ms << 80 | 7 << 76 | self.minted);
+                let reservation = self.mint();
                 self.reserve(caller, reservation, Tokens::new(tokens))
             }
             Step::Again { caller } => match self.calls[caller] {

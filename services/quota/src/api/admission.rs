@@ -12,10 +12,9 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 use tracing::{Instrument, debug_span};
 use weir_domain::amount::{Money, Tokens};
-use weir_domain::desk::{Release, Reserve};
+use weir_domain::desk::{Explained, Release, Reserve};
 use weir_domain::ids::PoolId;
 use weir_domain::ledger::{Quantity, Refusal, Settle};
-use weir_proto::codec::limit_to_wire;
 use weir_proto::quota::v1 as wire;
 use weir_proto::quota::v1::admission_service_server::AdmissionService;
 use weir_proto::quota::v1::reserve_response::Decision;
@@ -23,7 +22,7 @@ use weir_runtime::clock::Clock;
 
 use super::auth::{Stay, caller};
 use super::input::{self, invalid, parsed, reservation, trace_id, undecided};
-use super::refusal::{refused_to_wire, standing_to_wire};
+use super::refusal::{refused_to_wire, shadowed_to_wire, standing_to_wire};
 use super::session;
 use crate::org_writer::OrgHandle;
 use crate::pool::{Entitled, PoolHandle, Pools, Reserved};
@@ -178,7 +177,8 @@ fn entitled(pool: &PoolHandle, service: &str) -> Result<Entitled, Status> {
 fn no_pool(call: &wire::ReserveRequest) -> Result<wire::ReserveResponse, Status> {
     parsed::<PoolId>(&call.pool, "pool")?;
     crate::metrics::decided_without_pool();
-    let reserved = Reserved { decision: Err(Refusal::NoAllocation), standing: None };
+    let reserved =
+        Reserved { decision: Err(Box::new(Explained::of_nobody(Refusal::NoAllocation))), standing: None };
     Ok(reserved_to_wire(&reserved, Tokens::ZERO))
 }
 
@@ -187,9 +187,9 @@ fn reserved_to_wire(reserved: &Reserved, tokens: Tokens) -> wire::ReserveRespons
         Ok(admitted) => Decision::Admitted(wire::Admitted {
             hold_id: admitted.hold.to_string(),
             tokens: tokens.get(),
-            shadowed: admitted.shadowed.map_or(wire::Limit::Unspecified, limit_to_wire).into(),
+            shadowed: shadowed_to_wire(admitted),
         }),
-        Err(refusal) => Decision::Refused(refused_to_wire(refusal)),
+        Err(refused) => Decision::Refused(refused_to_wire(refused)),
     };
     let standing = reserved.standing.as_ref().map(standing_to_wire);
     wire::ReserveResponse { decision: Some(decision), standing }

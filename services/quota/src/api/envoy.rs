@@ -133,12 +133,12 @@ impl RateLimit {
                     let About { pool, reserve: Reserve { service, need, .. }, request } = about;
                     held.push(Held::new((pool, service), admitted.hold, need, request));
                 });
-                (said, reserved.standing)
+                (said.map_err(|explained| explained.refusal), reserved.standing)
             }
             What::Check => {
                 let headroom = about.pool.headroom(&about.reserve.service, Some(about.reserve.need)).await?;
                 let (prospect, standing) = headroom.map(|all| (all.prospect, all.standing)).unzip();
-                (prospect.flatten().map_or_else(no_allocation, |(_, said)| said), standing)
+                (prospect.flatten().map_or_else(no_allocation, |(_, said)| said.map_err(|explained| explained.refusal)), standing)
             }
             What::Report => (self.report(&about, ask.stated).await?, None),
         };

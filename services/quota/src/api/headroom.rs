@@ -7,9 +7,9 @@ use weir_domain::amount::{RequestsPerMinute, Tokens, TokensPerMinute};
 use weir_domain::budget::{BudgetKind, BudgetLimit};
 use weir_domain::burst::{Approval, Burst, BurstRecord, Phase};
 use weir_domain::calendar::Utc;
-use weir_domain::desk::{BudgetStanding, Headroom, NextChange};
+use weir_domain::desk::{BudgetStanding, Explained, Headroom};
 use weir_domain::ids::{PoolId, ServiceId};
-use weir_domain::ledger::{PoolTerms, Quantity, Refusal};
+use weir_domain::ledger::{PoolTerms, Quantity};
 use weir_domain::policy::Enforcement;
 use weir_domain::time::Timestamp;
 use weir_proto::codec::timestamp_to_wire;
@@ -18,7 +18,7 @@ use weir_proto::quota::v1 as wire;
 use super::admission::Admission;
 use super::auth::permission_denied;
 use super::input::{self, parsed, undecided};
-use super::refusal::{refused_to_wire, standing_to_wire};
+use super::refusal::{next_change_to_wire, refused_to_wire, standing_to_wire};
 use crate::auth::Caller;
 use crate::prices::Intended;
 
@@ -160,10 +160,9 @@ fn budget_to_wire(standing: &BudgetStanding) -> wire::BudgetStanding {
     }
 }
 
-fn next_change_to_wire(change: &NextChange) -> wire::NextChange {
-    wire::NextChange { at: Some(timestamp_to_wire(change.at)), what: change.what.to_string() }
-}
-
-fn prospect_to_wire((asked, said): &(Quantity, Result<(), Refusal>)) -> wire::Prospect {
-    wire::Prospect { tokens: asked.tokens.get(), refused: said.as_ref().err().map(refused_to_wire) }
+fn prospect_to_wire((asked, said): &(Quantity, Result<(), Box<Explained>>)) -> wire::Prospect {
+    wire::Prospect {
+        tokens: asked.tokens.get(),
+        refused: said.as_ref().err().map(|said| refused_to_wire(said)),
+    }
 }

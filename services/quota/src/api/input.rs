@@ -5,15 +5,13 @@ use std::str::FromStr;
 use tonic::{Code, Request, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 use weir_domain::amount::Tokens;
-use weir_domain::ids::{HoldId, ReservationId};
+use weir_domain::ids::{CALL_TOKENS_MAX, HoldId, ReservationId};
 use weir_domain::policy::PolicyProblem;
 use weir_proto::codec::DecodeError;
 use weir_runtime::trace::TraceContext;
 
 use crate::no_decision::NoDecision;
 
-/// More than any upstream serves for one call; what is beyond is a caller's mistake, and would be a debt for years.
-pub(super) const TOKENS_MAX: u64 = 1 << 40;
 /// When a caller may ask again after no decision was made.
 pub(super) const RETRY: std::time::Duration = std::time::Duration::from_secs(1);
 
@@ -82,10 +80,11 @@ fn uuid_v7(id: ReservationId, field: &str) -> Result<ReservationId, Status> {
 
 /// A number of tokens that some call could use.
 pub(super) fn tokens(count: u64, field: &str) -> Result<Tokens, Status> {
-    if count > TOKENS_MAX {
-        return Err(invalid(field, format!("is more than the {TOKENS_MAX} that one call can use")));
+    let count = Tokens::new(count);
+    if count > CALL_TOKENS_MAX {
+        return Err(invalid(field, format!("is more than the {CALL_TOKENS_MAX} that one call can use")));
     }
-    Ok(Tokens::new(count))
+    Ok(count)
 }
 
 /// The id of the caller's trace, or nothing.

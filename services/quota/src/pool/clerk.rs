@@ -3,7 +3,7 @@
 use weir_domain::amount::Tokens;
 use weir_domain::authorship::Authorship;
 use weir_domain::bucket::Segment;
-use weir_domain::desk::{Answer, Decision, Desk, Headroom, Mark, Release, Reserve, Standing};
+use weir_domain::desk::{Admitted, Answer, Desk, Explained, Headroom, Mark, Release, Reserve, Standing};
 use weir_domain::ids::{HoldId, NodeId, PoolId, ServiceId, SliceId};
 use weir_domain::ledger::invariants::{invariant_conservation, invariant_levels};
 use weir_domain::ledger::{Change, Event, Moved, Quantity, Refusal, Seal, Settle};
@@ -19,12 +19,15 @@ pub(crate) struct Clerk {
     counts: Decisions,
 }
 
+/// What became of a reservation. A refusal is explained: it is rare, and kept apart so that an answer stays small.
+pub(crate) type Decided<T> = Result<T, Box<Explained>>;
+
 /// What became of a reservation, and where its service stands after it.
 ///
 /// The standing is a hint: it may rest on what the journal does not have yet. The decision does not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Reserved {
-    pub(crate) decision: Decision,
+    pub(crate) decision: Decided<Admitted>,
     pub(crate) standing: Option<Standing>,
 }
 
@@ -47,14 +50,19 @@ impl Clerk {
     }
 
     /// Decides a reservation.
-    pub(crate) fn reserve(&mut self, ask: &Reserve) -> Answer<Decision> {
-        let answer = self.desk.reserve(ask);
-        let account = self.desk.ledger().place(&ask.service).map(|place| (place, &ask.service));
-        match &answer.what {
-            Ok(admitted) => self.counts.admitted(account, admitted.shadowed),
-            Err(refusal) => self.counts.refused(account, refusal.limit()),
+    pub(crate) fn reserve(&mut self, ask: &Reserve) -> Answer<Decided<Admitted>> {
+        let Answer { what, after } = self.desk.reserve(ask);
+        if let Ok(admitted) = &what {
+            let account = self.desk.ledger().place(&ask.service).map(|place| (place, &ask.service));
+            self.counts.admitted(account, admitted.shadowed);
         }
-        answer
+        Answer { what: what.map_err(|refusal| self.refused(&ask.service, refusal)), after }
+    }
+
+    fn refused(&mut self, service: &ServiceId, refusal: Refusal) -> Box<Explained> {
+        let account = self.desk.ledger().place(service).map(|place| (place, service));
+        self.counts.refused(account, refusal.limit());
+        Box::new(self.desk.explain(service, refusal))
     }
 
     /// Decides a reservation, and says where its service stands after it.
@@ -125,16 +133,11 @@ impl Clerk {
     pub(crate) fn draw(
         &mut self,
         node: &NodeId,
-        service: &ServiceId,
-        need: Quantity,
+        ask: &Reserve,
         ahead: Quantity,
-    ) -> Answer<Result<(SliceId, Quantity), Refusal>> {
-        let answer = self.desk.draw(node, service, need, ahead);
-        if let Err(refusal) = &answer.what {
-            let account = self.desk.ledger().place(service).map(|place| (place, service));
-            self.counts.refused(account, refusal.limit());
-        }
-        answer
+    ) -> Answer<Decided<(SliceId, Quantity)>> {
+        let Answer { what, after } = self.desk.draw(node, ask, ahead);
+        Answer { what: what.map_err(|refusal| self.refused(&ask.service, refusal)), after }
     }
 
     /// Takes back what a node has not handed out of its slice. Whether it was the node's.

@@ -83,7 +83,7 @@ async fn a_refusal_names_what_is_left() {
     let world = World::new().await;
     world.admit(1, 900).await;
     let refused = world.pool.reserve(&reserve(2, 900)).await.unwrap().decision.unwrap_err();
-    let Refusal::CapacityUsed(used) = refused else { panic!("{refused:?}") };
+    let Refusal::CapacityUsed(used) = &refused.refusal else { panic!("{refused:?}") };
     assert_eq!((used.asked, used.guaranteed), (Tokens::new(900), Tokens::new(100)));
 }
 

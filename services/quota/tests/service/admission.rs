@@ -5,21 +5,13 @@ use std::time::Duration;
 use tonic::Code;
 use tonic_types::StatusExt;
 use weir_domain::desk::HOLD_LIFETIME;
-use weir_proto::codec::duration_from_wire;
 use weir_proto::governance::v1 as governance;
 use weir_proto::quota::v1::reserve_response::Decision;
-use weir_proto::quota::v1::{ExtendRequest, Limit, Refused, ReleaseRequest, ReserveRequest, SettleRequest};
+use weir_proto::quota::v1::{ExtendRequest, Limit, NoRetry, ReleaseRequest, ReserveRequest, SettleRequest};
 use weir_quota::replay_ledger;
 use weir_runtime::journal::SharedJournal;
 
 use crate::support::*;
-
-async fn refused(client: &mut Admission, request: ReserveRequest) -> Refused {
-    match decision(client, request).await {
-        Decision::Refused(refused) => refused,
-        Decision::Admitted(admitted) => panic!("{admitted:?}"),
-    }
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_500_concurrent_reservations_for_what_fits_100_exactly_100_are_admitted() {
@@ -49,7 +41,12 @@ async fn every_call_may_be_repeated_and_changes_nothing_more() {
         assert_eq!(charged(&mut client, settle(&one, 150)).await, first);
         assert_eq!(client.release(release(&two)).await.unwrap().into_inner().released, first);
     }
-    assert_eq!(service.admit(&mut client, 1, 400).await, one, "a late retry is answered as before");
+    let over = refused(&mut client, reserve(&service.reservation(1), 400)).await;
+    assert_eq!(
+        over.limit(),
+        Limit::ReservationOver,
+        "its call is over, and another would be charged to nobody"
+    );
     let headroom = service.headroom("chat").await;
     assert_eq!((headroom.settled_total, headroom.holds), (150, 0));
     assert_eq!(headroom.standing.unwrap().available, 850);
@@ -64,7 +61,7 @@ async fn a_refusal_names_its_limit_and_the_very_instant_at_which_the_same_passes
     let refused = refused(&mut client, reserve(&service.reservation(2), 250)).await;
     assert_eq!(refused.limit(), Limit::Baseline);
     assert!(refused.message.contains("it passes in 2.500 s"), "{}", refused.message);
-    let retry = duration_from_wire(refused.retry_after.as_ref().unwrap());
+    let retry = passes_in(&refused);
     assert_eq!(retry, Duration::from_millis(2_500));
     service.clock.advance(retry.saturating_sub(Duration::from_nanos(1)));
     assert!(!admitted(&mut client, reserve(&service.reservation(3), 250)).await);
@@ -84,7 +81,7 @@ async fn what_can_never_fit_is_told_so() {
         [(request, Limit::RequestSize), (nobody, Limit::NoAllocation), (nowhere, Limit::NoAllocation)];
     for (request, limit) in cases {
         let refused = refused(&mut client, request).await;
-        assert_eq!((refused.limit(), refused.retry_after), (limit, None));
+        assert_eq!((refused.limit(), no_retry(&refused)), (limit, NoRetry::Never));
     }
     service.stop().await;
 }
@@ -105,7 +102,7 @@ async fn what_a_gateway_gave_up_holds_nothing_even_if_it_arrives_late() {
     }
     assert!(!client.release(by_reservation(2)).await.unwrap().into_inner().released, "it never arrived");
     let late = refused(&mut client, reserve(&service.reservation(2), 600)).await;
-    assert_eq!(late.limit(), Limit::ReservationId);
+    assert_eq!(late.limit(), Limit::ReservationOver);
     let headroom = service.headroom("chat").await;
     assert_eq!((headroom.holds, headroom.standing.unwrap().available), (0, 1_000));
     service.stop().await;
@@ -122,7 +119,7 @@ async fn a_hold_lives_as_long_as_it_is_extended_and_is_charged_however_late() {
         service.clock.advance(HOLD_LIFETIME.saturating_sub(Duration::from_secs(1)));
         assert!(client.extend(extend.clone()).await.unwrap().into_inner().alive);
         let full = refused(&mut client, reserve(&service.reservation(100 + number), 1)).await;
-        assert_eq!((full.limit(), full.retry_after), (Limit::InFlight, None));
+        assert_eq!((full.limit(), no_retry(&full)), (Limit::InFlight, NoRetry::Unknown));
     }
     service.clock.advance(HOLD_LIFETIME);
     service.admit(&mut client, 200, 1).await;
@@ -198,7 +195,7 @@ async fn a_hard_budget_of_tokens_refuses_until_its_next_period() {
     assert_eq!((refused.limit(), refused.budget.as_str()), (Limit::Budget, "monthly"));
     let budget = service.headroom("chat").await.budgets.remove(0);
     assert_eq!((budget.limit, budget.used, budget.hard), (300, 250, true));
-    let retry = duration_from_wire(refused.retry_after.as_ref().unwrap());
+    let retry = passes_in(&refused);
     service.clock.advance(retry);
     service.admit(&mut client, 3, 60).await;
     service.stop().await;
@@ -266,8 +263,8 @@ async fn headroom_explains_itself() {
     let told = refused(&mut client, reserve(&service.reservation(3), 900)).await;
     let prospected = prospect.refused.unwrap();
     assert_eq!(
-        (prospect.tokens, prospected.limit, prospected.retry_after),
-        (900, told.limit, told.retry_after),
+        (prospect.tokens, prospected.limit, prospected.retry),
+        (900, told.limit, told.retry),
         "as a reservation is told"
     );
     assert_eq!(service.headroom_for("chat", 1).await.prospect.unwrap().refused, None);
@@ -314,8 +311,8 @@ async fn bad_input_names_its_field() {
     service.advance(3_600);
     let stale = refused(&mut client, good).await;
     assert_eq!(
-        (stale.limit(), stale.retry_after),
-        (Limit::ReservationId, None),
+        (stale.limit(), no_retry(&stale)),
+        (Limit::ReservationStale, NoRetry::Unknown),
         "another id helps, no time does"
     );
     service.stop().await;

@@ -8,6 +8,7 @@ mod bursts;
 mod commands;
 mod debt;
 mod envoy;
+mod explained;
 mod faults;
 mod governance;
 mod keys;

@@ -1,5 +1,6 @@
 //! Sessions: batches, slices for nodes, limits that are pushed.
 
+mod decisions;
 mod slices;
 mod world;
 
@@ -11,7 +12,7 @@ use weir_proto::codec::duration_from_wire;
 use weir_proto::governance::v1 as governance;
 use weir_proto::quota::v1::session_request::Request as Asked;
 use weir_proto::quota::v1::session_response::Response as Said;
-use weir_proto::quota::v1::{Limit, SessionBatch, SessionOpen};
+use weir_proto::quota::v1::{Limit, SessionBatch, SessionDraw, SessionOpen, SessionRelease};
 use weir_proto::record::Topic;
 use weir_runtime::journal::memory::Fault;
 
@@ -216,6 +217,14 @@ async fn a_session_that_says_nonsense_is_told_which_field() {
         (
             "reserve[0]",
             vec![open("gateway-1", chat()), batch(&|batch| batch.reserve[0].reservation_id = vec![1].into())],
+        ),
+        (
+            "release[0]",
+            vec![open("gateway-1", chat()), batch(&|batch| batch.release = vec![SessionRelease::default()])],
+        ),
+        (
+            "draw[0]",
+            vec![open("gateway-1", chat()), batch(&|batch| batch.draw = vec![SessionDraw::default()])],
         ),
         (
             "1024 is the most",

@@ -16,7 +16,7 @@ use tonic::transport::Channel;
 use tonic::{Request, Status};
 use weir_domain::ids::ReservationId;
 use weir_domain::time::Timestamp;
-use weir_proto::codec::timestamp_to_wire;
+use weir_proto::codec::{duration_from_wire, timestamp_to_wire};
 use weir_proto::governance::v1 as governance;
 use weir_proto::governance::v1::governance_service_client::GovernanceServiceClient;
 use weir_proto::quota::v1::admission_service_client::AdmissionServiceClient;
@@ -343,6 +343,30 @@ pub(crate) async fn charged(client: &mut Admission, request: quota::SettleReques
 /// The decision of a reservation.
 pub(crate) async fn decision(client: &mut Admission, request: quota::ReserveRequest) -> Decision {
     client.reserve(request).await.unwrap().into_inner().decision.unwrap()
+}
+
+/// Why a reservation is refused that must not pass.
+pub(crate) async fn refused(client: &mut Admission, request: quota::ReserveRequest) -> quota::Refused {
+    match decision(client, request).await {
+        Decision::Refused(refused) => refused,
+        Decision::Admitted(admitted) => panic!("{admitted:?}"),
+    }
+}
+
+/// In how long a refusal says that the same passes.
+pub(crate) fn passes_in(refused: &quota::Refused) -> Duration {
+    match &refused.retry {
+        Some(quota::refused::Retry::RetryAfter(after)) => duration_from_wire(after),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Why a refusal does not say so.
+pub(crate) fn no_retry(refused: &quota::Refused) -> quota::NoRetry {
+    match refused.retry {
+        Some(quota::refused::Retry::NoRetry(why)) => why.try_into().unwrap(),
+        other => panic!("{other:?}"),
+    }
 }
 
 pub(crate) async fn admitted(client: &mut Admission, request: quota::ReserveRequest) -> bool {

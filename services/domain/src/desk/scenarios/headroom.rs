@@ -13,7 +13,7 @@ fn borrowed(story: &Story) -> u64 {
 
 fn prospect(story: &Story, tokens: u64) -> Result<(), Refusal> {
     let headroom = story.desk.headroom(&service("chat"), Some(quantity(tokens))).unwrap();
-    headroom.prospect.unwrap().1
+    headroom.prospect.unwrap().1.map_err(|explained| explained.refusal)
 }
 
 #[test]
@@ -38,7 +38,11 @@ fn a_request_for_which_the_tokens_never_come_is_not_told_when_its_slot_does() {
     let mut story = Story::given_pool(600_000).and("chat", limited);
     story.reserve("chat", 1).unwrap();
     let told = prospect(&story, 900).unwrap_err();
-    assert_eq!((told.limit(), told.retry()), (Limit::Requests, Retry::Never), "600 is the most there ever is");
+    assert_eq!(
+        (told.limit(), told.retry()),
+        (Limit::Requests, Retry::Never),
+        "600 is the most there ever is"
+    );
 }
 
 #[test]

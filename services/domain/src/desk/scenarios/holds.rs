@@ -1,30 +1,9 @@
 //! Stories of holds: once each, and all limits at once.
 
 use super::story::{Story, rpm, service, terms};
-use crate::desk::{HOLD_LIFETIME, Release};
+use crate::desk::HOLD_LIFETIME;
 use crate::ledger::{Limit, Refusal};
 use crate::policy::{Enforcement, Terms};
-
-#[test]
-fn a_retry_does_not_reserve_twice() {
-    let mut story = Story::given_pool(60_000).and("chat", terms(6_000));
-    let reservation = story.mint();
-    let first = story.reserve_as(reservation, "chat", 600).unwrap();
-    assert_eq!(story.reserve_as(reservation, "chat", 600), Ok(first));
-    assert!(story.reserve("chat", 600).is_err(), "it was held twice");
-    assert!(story.settle(first, 600));
-    assert_eq!(story.reserve_as(reservation, "chat", 600), Ok(first));
-    assert!(!story.settle(first, 600));
-}
-
-#[test]
-fn a_reservation_that_was_released_before_it_arrives_holds_nothing() {
-    let mut story = Story::given_pool(60_000).and("chat", terms(6_000));
-    let reservation = story.mint();
-    story.desk.release(&Release::Reservation(reservation), &service("chat"));
-    assert_eq!(story.reserve_as(reservation, "chat", 600), Err(Refusal::ReservationStale { reservation }));
-    assert!(story.reserve("chat", 1_000).is_ok());
-}
 
 #[test]
 fn as_many_are_under_way_as_may_be() {

@@ -2,7 +2,7 @@
 
 use super::story::{Story, quantity, service, terms};
 use crate::amount::Tokens;
-use crate::desk::HOLDS_PER_ALLOCATION_MAX;
+use crate::desk::{HOLDS_PER_ALLOCATION_MAX, Reserve};
 use crate::ids::{HoldId, NodeId};
 use crate::ledger::{Event, Moved, Refusal, Seal};
 use crate::policy::{Enforcement, Terms};
@@ -61,7 +61,8 @@ fn nor_does_it_after_the_slice_was_given_back_or_its_desk_is_gone() {
 fn nor_does_it_where_a_gateway_hands_the_slice_out() {
     let mut story = Story::given_pool(60_000).and("chat", terms(6_000));
     let node = NodeId::try_new("gateway").unwrap();
-    let (slice, _) = story.desk.draw(&node, &service("chat"), quantity(300), quantity(0)).what.unwrap();
+    let ask = Reserve { reservation: story.mint(), service: service("chat"), need: quantity(300) };
+    let (slice, _) = story.desk.draw(&node, &ask, quantity(0)).what.unwrap();
     let [first, second, forged] =
         [0, 1, 2].map(|number| HoldId::try_pack(slice, number, Tokens::new(100)).unwrap());
     assert!(story.settle(first, 80) && story.settle(forged, 1), "only the gateway knows how many there are");

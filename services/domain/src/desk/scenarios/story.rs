@@ -166,9 +166,21 @@ impl Story {
 
     /// A gateway draws a slice of so many tokens.
     pub(super) fn gateway_draws(&mut self, name: &str, tokens: u64) -> SliceId {
-        let drawn = self.desk.draw(&gateway(), &service(name), quantity(tokens), Quantity::ZERO);
+        let reservation = self.mint();
+        self.gateway_draws_as(reservation, name, tokens).unwrap()
+    }
+
+    /// The same under an id of its choice.
+    pub(super) fn gateway_draws_as(
+        &mut self,
+        reservation: ReservationId,
+        name: &str,
+        tokens: u64,
+    ) -> Result<SliceId, Refusal> {
+        let ask = Reserve { reservation, service: service(name), need: quantity(tokens) };
+        let drawn = self.desk.draw(&gateway(), &ask, Quantity::ZERO);
         self.record();
-        drawn.what.unwrap().0
+        drawn.what.map(|(slice, _)| slice)
     }
 
     /// It gives back so many of them, having handed out so many holds.

@@ -6,7 +6,7 @@ use weir_domain::ids::{HoldId, ReservationId, ServiceId, SliceId};
 use weir_domain::ledger::invariants as promises;
 use weir_domain::ledger::{Refusal, Retry, Seal, Settle};
 
-use super::{Checked, Pool, node, pick, quantity, text};
+use super::{Checked, Pool, mint, node, pick, quantity, text};
 use crate::clients::{Held, Unacknowledged};
 use crate::retry;
 use crate::terms::service;
@@ -142,8 +142,15 @@ impl Pool {
 
     pub(super) fn node_draw(&mut self, who: &ServiceId, tokens: Tokens) -> Checked {
         self.desk.advance(self.now);
-        let answer = self.desk.draw(&node(), who, quantity(tokens), quantity(Tokens::new(200)));
+        self.minted += 1;
+        let (reservation, need) = (mint(self.now, self.minted), quantity(tokens));
+        let (ask, ahead) = (Reserve { reservation, service: who.clone(), need }, quantity(Tokens::new(200)));
+        let answer = self.desk.draw(&node(), &ask, ahead);
         if let Ok((slice, drawn)) = answer.what {
+            let again = self.desk.draw(&node(), &ask, ahead).what;
+            if again != Ok((slice, drawn)) {
+                return Err(format!("idempotence: {ask:?} again is {again:?}, and was {slice}"));
+            }
             if drawn.tokens < tokens {
                 return Err(format!("conservation: {tokens} needed, {} drawn", drawn.tokens));
             }

@@ -40,12 +40,15 @@ impl Gateway {
     }
 
     fn ask(&mut self, pool: usize, service: ServiceId, tokens: Tokens, stage: &mut Stage) {
-        self.minted += 1;
-        let number = self.minted << 8 | self.number as u128;
-        let reservation = mint(self.clock(stage), number);
+        let reservation = self.mint(stage);
         let call = Call::Asked { pool, service, tokens, reservation, tries: 0 };
         self.calls.insert(self.called, call);
         self.ask_again(self.called, stage);
+    }
+
+    pub(super) fn mint(&mut self, stage: &Stage) -> ReservationId {
+        self.minted += 1;
+        mint(self.clock(stage), self.minted << 8 | self.number as u128)
     }
 
     fn ask_again(&mut self, number: u64, stage: &mut Stage) {

@@ -5,7 +5,7 @@
 
 use weir_domain::amount::{Money, Tokens};
 use weir_domain::desk::NODE_SLICE_LIFETIME;
-use weir_domain::ids::{HoldId, ServiceId, SliceId};
+use weir_domain::ids::{HoldId, ReservationId, ServiceId, SliceId};
 use weir_domain::ledger::{Quantity, Seal};
 
 use super::Gateway;
@@ -19,7 +19,9 @@ const RETURNS_MAX: u32 = 4;
 #[derive(Debug, Clone)]
 pub(super) enum Local {
     Asked {
-        number: u64,
+        reservation: ReservationId,
+        need: Tokens,
+        ahead: Tokens,
     },
     Held {
         slice: SliceId,
@@ -54,25 +56,39 @@ impl Gateway {
                 stage.seen.handed_by_nodes += 1;
                 Some(hold)
             }
+            Some(Local::Asked { .. }) => {
+                // Maybe the answer was lost.
+                if stage.dice.one_in(4) {
+                    self.draw_again(pool, service, stage);
+                }
+                None
+            }
             Some(_) => None,
         }
     }
 
     fn draw(&mut self, pool: usize, service: &ServiceId, need: Tokens, stage: &mut Stage) {
-        let (number, ahead) = (self.called, Tokens::new(stage.dice.within(0..3_000)));
-        self.locals.insert((pool, service.clone()), Local::Asked { number });
-        self.send(pool, Ask::Draw { number, service: service.clone(), need, ahead }, stage);
+        let (reservation, ahead) = (self.mint(stage), Tokens::new(stage.dice.within(0..3_000)));
+        self.locals.insert((pool, service.clone()), Local::Asked { reservation, need, ahead });
+        self.draw_again(pool, service, stage);
+    }
+
+    fn draw_again(&mut self, pool: usize, service: &ServiceId, stage: &mut Stage) {
+        if let Some(Local::Asked { reservation, need, ahead }) = self.locals.get(&(pool, service.clone())) {
+            let (reservation, need, ahead) = (*reservation, *need, *ahead);
+            self.send(pool, Ask::Draw { reservation, service: service.clone(), need, ahead }, stage);
+        }
     }
 
     /// A slice was drawn, or refused. One that nobody waits for is left to lapse.
     pub(super) fn drawn(
         &mut self,
         in_pool: usize,
-        number: u64,
+        of: ReservationId,
         drawn: Option<(SliceId, Tokens)>,
         stage: &mut Stage,
     ) {
-        let asked = |local: &Local| matches!(local, Local::Asked { number: asked } if *asked == number);
+        let asked = |local: &Local| matches!(local, Local::Asked { reservation, .. } if *reservation == of);
         let key = self.locals.iter().find(|((pool, _), local)| *pool == in_pool && asked(local));
         let Some(key) = key.map(|(key, _)| key.clone()) else { return };
         let Some((slice, free)) = drawn else {

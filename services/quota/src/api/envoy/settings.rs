@@ -7,10 +7,9 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use serde::Deserialize;
-use weir_domain::ids::{ModelName, PoolId, ServiceId};
+use weir_domain::ids::{CALL_TOKENS_MAX, ModelName, PoolId, ServiceId};
 use weir_runtime::config::Problem;
 
-use crate::api::input::TOKENS_MAX;
 
 /// How many rules there may be: every descriptor is held against them one by one.
 const RULES_MAX: usize = 256;
@@ -136,8 +135,8 @@ impl Rule {
         if self.request.as_deref() == Some("") {
             add("request", "is empty; state the key of an entry".to_owned());
         }
-        if self.tokens_default.is_some_and(|tokens| tokens == 0 || tokens > TOKENS_MAX) {
-            add("tokens_default", format!("must be from 1 to {TOKENS_MAX}"));
+        if self.tokens_default.is_some_and(|tokens| tokens == 0 || tokens > CALL_TOKENS_MAX.get()) {
+            add("tokens_default", format!("must be from 1 to {CALL_TOKENS_MAX}"));
         }
         if self.shadow && self.charge == Charge::Report {
             add("shadow", "has no meaning for a report, which always passes; leave it out".to_owned());

@@ -2,16 +2,16 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 use tonic::Status;
-use weir_domain::desk::{Answer, Decision, Mark};
+use weir_domain::desk::{Admitted, Answer, Mark};
 use weir_domain::ids::{NodeId, SliceId};
-use weir_domain::ledger::{Quantity, Refusal};
+use weir_domain::ledger::Quantity;
 use weir_proto::quota::v1 as wire;
 
-use super::super::refusal::refused_to_wire;
+use super::super::refusal::{refused_to_wire, shadowed_to_wire};
 use super::Session;
 use super::answers::Pending;
 use super::check::{Ask, Batch, Check};
-use crate::pool::{Clerk, Due};
+use crate::pool::{Clerk, Decided, Due};
 
 const ID_BYTES: usize = 16;
 
@@ -36,10 +36,11 @@ impl Session {
 /// The answers to a batch while it is decided. What callers read is written when the desk is free again.
 struct Answers {
     /// None until the item's pool was asked.
-    reserve: Vec<Option<Decision>>,
+    reserve: Vec<Option<Decided<Admitted>>>,
     settle: Vec<bool>,
+    release: Vec<bool>,
     extend: Vec<bool>,
-    draw: Vec<Option<Result<(SliceId, Quantity), Refusal>>>,
+    draw: Vec<Option<Decided<(SliceId, Quantity)>>>,
 }
 
 impl Answers {
@@ -47,6 +48,7 @@ impl Answers {
         Self {
             reserve: batch.reserve.iter().map(|_| None).collect(),
             settle: vec![false; batch.settle.len()],
+            release: vec![false; batch.release.len()],
             extend: vec![false; batch.extend.len()],
             draw: batch.draw.iter().map(|_| None).collect(),
         }
@@ -58,6 +60,11 @@ impl Answers {
         for (item, charged) in batch.settle.iter().zip(&mut self.settle).filter(|(item, _)| item.pool == pool)
         {
             *charged = noted(clerk.settle(&item.what), &mut after);
+        }
+        let of_pool = batch.release.iter().zip(&mut self.release).filter(|(item, _)| item.pool == pool);
+        for (item, released) in of_pool {
+            let (release, service) = &item.what;
+            *released = noted(clerk.release(release, service), &mut after);
         }
         for item in batch.give_back.iter().filter(|item| item.pool == pool) {
             noted(clerk.take_back(node, &item.what), &mut after);
@@ -77,7 +84,7 @@ impl Answers {
     }
 
     fn into_wire(self, batch: u64) -> wire::SessionAnswers {
-        let Self { reserve, settle, extend, draw } = self;
+        let Self { reserve, settle, release, extend, draw } = self;
         wire::SessionAnswers {
             batch,
             reserve: decisions_to_wire(reserve),
@@ -85,6 +92,7 @@ impl Answers {
             extend,
             draw: draw.into_iter().map(|drawn| drawn_to_wire(drawn.expect(ASKED))).collect(),
             undecided: String::new(),
+            release,
         }
     }
 }
@@ -93,38 +101,39 @@ impl Answers {
 const ASKED: &str = "every pool that an item names was asked";
 
 /// The ids of all holds share one allocation.
-fn decisions_to_wire(decisions: Vec<Option<Decision>>) -> Vec<wire::SessionDecision> {
+fn decisions_to_wire(decisions: Vec<Option<Decided<Admitted>>>) -> Vec<wire::SessionDecision> {
     let mut ids = BytesMut::with_capacity(ID_BYTES * decisions.len());
-    let to_wire = |decision: Option<Decision>| match decision.expect(ASKED) {
+    let to_wire = |decision: Option<Decided<Admitted>>| match decision.expect(ASKED) {
         Ok(admitted) => {
             ids.put_u128(admitted.hold.as_u128());
-            wire::SessionDecision { hold_id: ids.split().freeze(), refused: None }
+            wire::SessionDecision {
+                hold_id: ids.split().freeze(),
+                refused: None,
+                shadowed: shadowed_to_wire(&admitted),
+            }
         }
-        Err(refusal) => {
-            wire::SessionDecision { hold_id: Bytes::new(), refused: Some(refused_to_wire(&refusal)) }
-        }
+        Err(refused) => wire::SessionDecision {
+            hold_id: Bytes::new(),
+            refused: Some(refused_to_wire(&refused)),
+            shadowed: wire::Limit::Unspecified.into(),
+        },
     };
     decisions.into_iter().map(to_wire).collect()
 }
 
-fn draw(
-    clerk: &mut Clerk,
-    node: &NodeId,
-    ask: &Ask,
-    after: &mut Mark,
-) -> Result<(SliceId, Quantity), Refusal> {
+fn draw(clerk: &mut Clerk, node: &NodeId, ask: &Ask, after: &mut Mark) -> Decided<(SliceId, Quantity)> {
     if let Some(seal) = &ask.instead_of {
         noted(clerk.take_back(node, seal), after);
     }
-    noted(clerk.draw(node, &ask.service, ask.need, ask.ahead), after)
+    noted(clerk.draw(node, &ask.what, ask.ahead), after)
 }
 
-fn drawn_to_wire(drawn: Result<(SliceId, Quantity), Refusal>) -> wire::SessionDrawn {
+fn drawn_to_wire(drawn: Decided<(SliceId, Quantity)>) -> wire::SessionDrawn {
     match drawn {
         Ok((slice, drawn)) => {
             wire::SessionDrawn { slice: slice.as_u64(), tokens: drawn.tokens.get(), refused: None }
         }
-        Err(refusal) => wire::SessionDrawn { refused: Some(refused_to_wire(&refusal)), ..Default::default() },
+        Err(refused) => wire::SessionDrawn { refused: Some(refused_to_wire(&refused)), ..Default::default() },
     }
 }
 

@@ -2,7 +2,7 @@
 
 use tonic::Status;
 use weir_domain::amount::{Money, Tokens};
-use weir_domain::desk::Reserve;
+use weir_domain::desk::{Release, Reserve};
 use weir_domain::ids::{HoldId, ServiceId, SliceId};
 use weir_domain::ledger::{Quantity, Seal, Settle};
 use weir_proto::quota::v1 as wire;
@@ -21,8 +21,7 @@ pub(super) struct OfPool<T> {
 
 /// A slice that a node asks for.
 pub(super) struct Ask {
-    pub(super) service: ServiceId,
-    pub(super) need: Quantity,
+    pub(super) what: Reserve,
     pub(super) ahead: Quantity,
     /// Given back first.
     pub(super) instead_of: Option<Seal>,
@@ -35,12 +34,14 @@ pub(super) struct Batch {
     pub(super) extend: Vec<OfPool<(HoldId, ServiceId)>>,
     pub(super) draw: Vec<OfPool<Ask>>,
     pub(super) give_back: Vec<OfPool<Seal>>,
+    pub(super) release: Vec<OfPool<(Release, ServiceId)>>,
 }
 
 impl Batch {
     /// How many items it has.
     pub(super) const fn len(&self) -> usize {
-        self.reserve.len() + self.settle.len() + self.extend.len() + self.draw.len() + self.give_back.len()
+        let given = self.settle.len() + self.release.len() + self.give_back.len();
+        given + self.extend.len() + self.reserve.len() + self.draw.len()
     }
 
     /// The pools that it concerns.
@@ -51,7 +52,8 @@ impl Batch {
         let extend = self.extend.iter().map(|item| item.pool);
         let draw = self.draw.iter().map(|item| item.pool);
         let give_back = self.give_back.iter().map(|item| item.pool);
-        for pool in reserve.chain(settle).chain(extend).chain(draw).chain(give_back) {
+        let release = self.release.iter().map(|item| item.pool);
+        for pool in reserve.chain(settle).chain(extend).chain(draw).chain(give_back).chain(release) {
             if pools.last() != Some(&pool) && !pools.contains(&pool) {
                 pools.push(pool);
             }
@@ -69,8 +71,9 @@ pub(super) struct Check<'a> {
 impl Check<'_> {
     /// A batch, or which field of it is wrong.
     pub(super) fn batch(&self, batch: &wire::SessionBatch) -> Result<Batch, Status> {
-        let wire::SessionBatch { reserve, settle, extend, draw, r#return: give_back, .. } = batch;
-        let count = reserve.len() + settle.len() + extend.len() + draw.len() + give_back.len();
+        let wire::SessionBatch { reserve, settle, extend, draw, r#return: give_back, release, .. } = batch;
+        let count =
+            reserve.len() + settle.len() + extend.len() + draw.len() + give_back.len() + release.len();
         if count > BATCH_ITEMS_MAX {
             return Err(invalid("batch", format!("has {count} items; {BATCH_ITEMS_MAX} is the most")));
         }
@@ -80,6 +83,7 @@ impl Check<'_> {
             extend: each(extend, "extend", |item| self.extend(item))?,
             draw: each(draw, "draw", |item| self.draw(item))?,
             give_back: each(give_back, "return", |item| self.give_back(item))?,
+            release: each(release, "release", |item| self.release(item))?,
         })
     }
 
@@ -110,6 +114,7 @@ impl Check<'_> {
 
     fn draw(&self, item: &wire::SessionDraw) -> Result<OfPool<Ask>, Wrong> {
         let account = self.account(item.account)?;
+        let reservation = reservation_bytes(&item.reservation_id, "reservation_id")?;
         let need = self.slice_of(account, item.need, "need")?;
         let ahead = self.slice_of(account, item.ahead, "ahead")?;
         let instead_of = item.instead_of.as_ref().map(|item| self.give_back(item)).transpose()?;
@@ -117,13 +122,23 @@ impl Check<'_> {
             return Err(invalid("instead_of.account", "is in another pool").into());
         }
         let instead_of = instead_of.map(|seal| seal.what);
-        Ok(account.ask(Ask { service: account.service.clone(), need, ahead, instead_of }))
+        Ok(account.ask(Ask {
+            what: Reserve { reservation, service: account.service.clone(), need },
+            ahead,
+            instead_of,
+        }))
     }
 
     fn give_back(&self, item: &wire::SessionReturn) -> Result<OfPool<Seal>, Wrong> {
         let account = self.account(item.account)?;
         let free = Quantity { tokens: input::tokens(item.free, "free")?, money: Money::ZERO };
         Ok(account.ask(Seal { slice: SliceId::new(item.slice), free, holds: item.holds }))
+    }
+
+    fn release(&self, item: &wire::SessionRelease) -> Result<OfPool<(Release, ServiceId)>, Wrong> {
+        let account = self.account(item.account)?;
+        let reservation = reservation_bytes(&item.reservation_id, "reservation_id")?;
+        Ok(account.ask((Release::Reservation(reservation), account.service.clone())))
     }
 
     /// Tokens of a slice, of which nobody knows what they will be used for.

@@ -3,15 +3,21 @@
 use bytes::Bytes;
 use weir_domain::amount::Tokens;
 use weir_domain::desk::NODE_SLICE_LIFETIME;
-use weir_domain::ids::{HoldId, SliceId};
-use weir_proto::quota::v1::{Limit, SessionBatch, SessionDraw, SessionDrawn, SessionReturn};
+use weir_domain::ids::{HoldId, ReservationId, SliceId};
+use weir_proto::quota::v1::{Limit, NoRetry, SessionBatch, SessionDraw, SessionDrawn, SessionReturn};
 
-use super::world::{Session, settle_in};
+use super::world::{Session, bytes_of, settle_in};
 use crate::support::*;
 
 impl Session {
-    async fn draw(&mut self, need: u64, ahead: u64, instead_of: Option<SessionReturn>) -> SessionDrawn {
-        let draw = vec![SessionDraw { account: 0, need, ahead, instead_of }];
+    async fn draw(
+        &mut self,
+        reservation: ReservationId,
+        (need, ahead): (u64, u64),
+        instead_of: Option<SessionReturn>,
+    ) -> SessionDrawn {
+        let reservation_id = bytes_of(reservation);
+        let draw = vec![SessionDraw { account: 0, need, ahead, instead_of, reservation_id }];
         self.send(SessionBatch { batch: 2, draw, ..Default::default() }).await;
         self.answers().await.draw.remove(0)
     }
@@ -45,7 +51,7 @@ async fn available(service: &Service) -> u64 {
 async fn a_slice_is_handed_out_settled_and_returned_to_the_token() {
     let service = Service::start().await.with_policy().await;
     let (mut session, _) = Session::open(&service, vec![]).await;
-    let drawn = session.draw(200, 100, None).await;
+    let drawn = session.draw(service.reservation_id(1), (200, 100), None).await;
     assert_eq!((drawn.tokens, drawn.refused), (300, None));
     assert_eq!(available(&service).await, 700);
     let (one, two) = (hand_out(drawn.slice, 0, 120), hand_out(drawn.slice, 1, 80));
@@ -68,12 +74,12 @@ async fn a_slice_is_handed_out_settled_and_returned_to_the_token() {
 async fn near_the_limit_a_slice_shrinks_to_the_need_and_then_is_refused() {
     let service = Service::start().await.with_policy().await;
     let (mut session, _) = Session::open(&service, vec![]).await;
-    let first = session.draw(900, 500, None).await;
+    let first = session.draw(service.reservation_id(1), (900, 500), None).await;
     assert_eq!(first.tokens, 925, "a quarter of what is left beyond the need");
-    let refused = session.draw(200, 0, None).await;
+    let refused = session.draw(service.reservation_id(2), (200, 0), None).await;
     assert_eq!((refused.slice, refused.tokens), (0, 0));
     assert_eq!(refused.refused.unwrap().limit(), Limit::Baseline);
-    let instead = session.draw(200, 0, Some(rest(first.slice, 925, 0))).await;
+    let instead = session.draw(service.reservation_id(3), (200, 0), Some(rest(first.slice, 925, 0))).await;
     assert_eq!((instead.tokens, instead.refused), (200, None), "what the node had went back first");
     session.end().await;
     service.stop().await;
@@ -83,7 +89,7 @@ async fn near_the_limit_a_slice_shrinks_to_the_need_and_then_is_refused() {
 async fn a_slice_that_a_node_does_not_return_lapses_and_is_charged_no_more_than_once() {
     let service = Service::start().await.with_policy().await;
     let (mut session, _) = Session::open(&service, vec![]).await;
-    let drawn = session.draw(300, 0, None).await;
+    let drawn = session.draw(service.reservation_id(1), (300, 0), None).await;
     let hold = hand_out(drawn.slice, 0, 100);
     session.end().await;
     service.clock.advance(NODE_SLICE_LIFETIME);
@@ -102,7 +108,7 @@ async fn a_slice_that_a_node_does_not_return_lapses_and_is_charged_no_more_than_
 async fn a_slice_outlives_the_quota_service_that_gave_it() {
     let service = Service::start().await.with_policy().await;
     let (mut session, _) = Session::open(&service, vec![]).await;
-    let drawn = session.draw(300, 0, None).await;
+    let drawn = session.draw(service.reservation_id(1), (300, 0), None).await;
     let service = service.crash().await;
     assert_eq!(available(&service).await, 700);
     let (mut session, _) = Session::open(&service, vec![]).await;
@@ -114,11 +120,42 @@ async fn a_slice_outlives_the_quota_service_that_gave_it() {
 }
 
 #[tokio::test]
+async fn a_draw_whose_answer_was_lost_is_repeated_and_answered_with_the_same_slice() {
+    let service = Service::start().await.with_policy().await;
+    let (mut session, _) = Session::open(&service, vec![]).await;
+    let lost = session.draw(service.reservation_id(1), (300, 100), None).await;
+    session.end().await;
+    let (mut session, _) = Session::open(&service, vec![]).await;
+    for _ in 0..3 {
+        assert_eq!(session.draw(service.reservation_id(1), (300, 100), None).await, lost);
+    }
+    assert_eq!(available(&service).await, 1_000 - lost.tokens, "it was drawn once");
+    session.give_back(rest(lost.slice, lost.tokens, 0)).await;
+    let over = session.draw(service.reservation_id(1), (300, 100), None).await;
+    assert_eq!((over.slice, over.refused.unwrap().limit()), (0, Limit::ReservationOver));
+    assert_eq!(available(&service).await, 1_000);
+    session.end().await;
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn where_requests_are_limited_slices_are_refused_for_good_and_it_is_said_why() {
+    let service = Service::start().await;
+    service.apply(policy_with(|allocation| allocation.requests_per_minute = Some(60))).await;
+    let (mut session, _) = Session::open(&service, vec![]).await;
+    let refused = session.draw(service.reservation_id(1), (300, 0), None).await.refused.unwrap();
+    assert_eq!((refused.limit(), no_retry(&refused)), (Limit::Requests, NoRetry::Never));
+    assert!(refused.message.contains("requests a minute are limited"), "{}", refused.message);
+    session.end().await;
+    service.stop().await;
+}
+
+#[tokio::test]
 async fn nobody_returns_the_slice_of_another() {
     let service = Service::start().await.with_policy().await;
     let (mut owner, _) = Session::open(&service, vec![]).await;
     let (mut other, _) = Session::open_as(&service, "gateway-2", vec![]).await;
-    let drawn = owner.draw(300, 0, None).await;
+    let drawn = owner.draw(service.reservation_id(1), (300, 0), None).await;
     other.give_back(rest(drawn.slice, 300, 0)).await;
     assert_eq!(available(&service).await, 700);
     for session in [owner, other] {

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use futures_util::stream;
 use tokio::sync::mpsc;
 use tonic::{Code, Status, Streaming};
+use weir_domain::ids::ReservationId;
 use weir_proto::quota::v1 as quota;
 use weir_proto::quota::v1::session_request::Request as Asked;
 use weir_proto::quota::v1::session_response::Response as Said;
@@ -20,8 +21,17 @@ pub(super) fn account(number: u32, service: &str, pool: &str) -> quota::Account 
 }
 
 pub(super) fn reserve_in(service: &Service, number: u128, tokens: u64) -> quota::SessionReserve {
-    let id = service.reservation_id(number).as_u128().to_be_bytes();
-    quota::SessionReserve { reservation_id: id.to_vec().into(), tokens, ..Default::default() }
+    let reservation_id = bytes_of(service.reservation_id(number));
+    quota::SessionReserve { reservation_id, tokens, ..Default::default() }
+}
+
+pub(super) fn release_in(service: &Service, number: u128) -> quota::SessionRelease {
+    quota::SessionRelease { account: 0, reservation_id: bytes_of(service.reservation_id(number)) }
+}
+
+/// An id as sessions have it.
+pub(super) fn bytes_of(reservation: ReservationId) -> Bytes {
+    reservation.as_u128().to_be_bytes().to_vec().into()
 }
 
 pub(super) fn settle_in(hold: &Bytes, used: u64) -> quota::SessionSettle {
