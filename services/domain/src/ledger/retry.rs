@@ -16,7 +16,7 @@ use crate::ledger::levels::{Forecast, Levels, NEVER, Place, quotient_up};
 use crate::time::Timestamp;
 use search::Search;
 
-/// How many breakpoints are looked at: some 50 µs, which is what the call costs that asks. More, and whoever asks again and
+/// How many breakpoints of guarantees are looked at: some 50 µs, which is what the call costs that asks. More, and whoever asks again and
 /// again for what is not to be had would keep the pool from all others.
 const BREAKPOINTS_MAX: usize = 128;
 
@@ -116,8 +116,9 @@ pub(super) fn first_admission(levels: &Levels, place: Place, borrowing: &Borrowi
 ///
 /// Exact to the nanosecond within [`BREAKPOINTS_MAX`] breakpoints. If there are more, the answer is the first instant at
 /// which the guarantee covers the draw, or at which what is spare suffices even if all guarantees were full, whichever
-/// comes first: it is true. Where there is neither, no idle pool would admit the draw; then it is never, if the pool
-/// cannot have so much beside what others hold already, or else unknown.
+/// comes first: it is true. A draw that no idle pool would admit may fit while others have not refilled; nobody is told so,
+/// since slices that are given back fill them sooner: it is never, if the pool cannot have so much beside what others hold
+/// already, or else unknown.
 pub(super) fn first_admission_from(
     levels: &Levels,
     place: Place,

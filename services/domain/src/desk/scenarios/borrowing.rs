@@ -2,7 +2,7 @@
 
 use super::story::{Story, may_borrow, service, terms, tpm};
 use crate::amount::Tokens;
-use crate::ledger::{Bound, Refusal};
+use crate::ledger::{Bound, Refusal, Retry};
 use crate::policy::Terms;
 
 #[test]
@@ -76,4 +76,27 @@ fn whoever_was_told_when_others_leave_enough_passes_then_though_others_go_on() {
         }
         assert!(story.reserve("guest", 150).is_ok(), "in round {round}: {refusal}");
     }
+}
+
+/// Spare rises until the pool is full, and then falls while the owner's guarantee refills: for a while it is more than that
+/// of an idle pool. A slice that the owner's desk gives back fills both sooner.
+#[test]
+fn whoever_asks_for_more_than_an_idle_pool_has_is_told_no_time_that_a_returned_slice_makes_untrue() {
+    let mut story = Story::given_pool(600)
+        .and("owner", Terms { request_max: Tokens::new(300), ..terms(300) })
+        .and("guest", may_borrow(0, 60_000));
+    story.reserve("owner", 300).unwrap();
+    story.wait_ms(30_000);
+    story.reserve("owner", 60).unwrap();
+    story.reserve("owner", 10).unwrap();
+    assert_eq!(story.desk.in_hand(&service("owner")), Tokens::new(12));
+    // Were nothing given back, the pool would have 598 in 8 s and the guarantee 108.
+    let refusal = story.reserve("guest", 490).unwrap_err();
+    assert_eq!(refusal.retry(), Retry::Unknown);
+    for _ in 0..80 {
+        story.wait_ms(100);
+    }
+    assert!(story.reserve("guest", 490).is_err(), "the owner's guarantee has 120 by now");
+    assert!(story.reserve("guest", 480).is_ok());
+    assert_eq!(story.reserve("guest", 700).unwrap_err().retry(), Retry::Never);
 }

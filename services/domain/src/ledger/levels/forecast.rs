@@ -64,10 +64,14 @@ impl<'a> Forecast<'a> {
         self.sums.idle_spare()
     }
 
-    /// The most that can be spare from here on: all that the pool can hold beside what guarantees hold already. None where a
-    /// plan will change, and guarantees may hold less again.
-    pub(in crate::ledger) fn most(&self) -> Option<Level> {
-        (self.levels.edges.first() == NEVER).then(|| self.sums.pool_depth.minus(self.sums.guaranteed))
+    /// The most that can be spare up to the next breakpoint, however full the pool is: what guarantees hold they keep.
+    pub(in crate::ledger) fn most(&self) -> Level {
+        self.sums.pool_depth.minus(self.sums.guaranteed)
+    }
+
+    /// Whether no plan changes any more, so that guarantees never hold less than now.
+    pub(in crate::ledger) fn has_no_edges(&self) -> bool {
+        self.levels.edges.first() == NEVER
     }
 
     /// The next breakpoint: one of a guarantee, or the pool is full.
@@ -79,23 +83,32 @@ impl<'a> Forecast<'a> {
         self.coming.peek().map_or(NEVER, |Reverse((first, _))| *first)
     }
 
-    /// Time passes up to an instant that is not after the next breakpoint.
-    pub(in crate::ledger) fn pass(&mut self, to: Timestamp) {
-        #[cfg(test)]
-        STEPS.with(|steps| steps.set(steps.get() + 1));
+    /// Time passes up to an instant that is not after the next breakpoint. How many guarantees have one there; none, and the
+    /// forecast ends here, if it is of more than that.
+    #[must_use]
+    pub(in crate::ledger) fn pass(&mut self, to: Timestamp, crossings_max: usize) -> Option<usize> {
         if to < self.guarantees_end() {
-            return self.sums.pass(to);
+            self.sums.pass(to);
+            return Some(0);
         }
         self.sums.approach(to);
+        let mut crossings = 0;
         while self.guarantees_end() == to {
+            if crossings == crossings_max {
+                return None;
+            }
+            crossings += 1;
             if let Some(Reverse((_, coming))) = self.coming.pop() {
                 self.cross(coming);
             }
         }
         self.sums.cap();
+        Some(crossings)
     }
 
     fn cross(&mut self, coming: Coming) {
+        #[cfg(test)]
+        CROSSINGS.with(|crossings| crossings.set(crossings.get() + 1));
         let (index, mut guarantee) = match coming {
             Coming::Crossed(number) => self.crossed[number],
             Coming::Untouched(node) => {
@@ -128,13 +141,13 @@ impl<'a> Forecast<'a> {
 
 #[cfg(test)]
 thread_local! {
-    static STEPS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+    static CROSSINGS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
 #[cfg(test)]
 impl Forecast<'_> {
-    /// How many steps this thread has taken since it was last asked.
-    pub(in crate::ledger) fn count_steps() -> usize {
-        STEPS.take()
+    /// How many breakpoints of guarantees this thread has looked at since it was last asked.
+    pub(in crate::ledger) fn count_crossings() -> usize {
+        CROSSINGS.take()
     }
 }

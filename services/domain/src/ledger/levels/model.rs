@@ -85,6 +85,10 @@ impl Model {
         bucket.level_at(plan, ns(self.at)).units()
     }
 
+    pub(in crate::ledger) fn depth(&self, number: usize) -> i128 {
+        self.accounts[number].plan.at(ns(self.at)).depth.units()
+    }
+
     pub(in crate::ledger) fn guaranteed(&self) -> i128 {
         (0..self.accounts.len()).map(|number| self.guarantee(number).max(0)).sum()
     }

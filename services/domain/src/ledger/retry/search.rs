@@ -44,33 +44,41 @@ impl<'a> Search<'a> {
         None
     }
 
-    /// The first instant of a half-open span at which what is spare suffices too; never if there is none in it, and unknown
-    /// if so many breakpoints come before.
+    /// The first instant of a half-open span at which what is spare suffices too, and would as well in an idle pool: then
+    /// slices that are given back in between, which fill guarantees, make no difference. Never if at no instant of the span
+    /// the pool can have so much beside what others hold already; unknown if it can for a while, or if so many breakpoints
+    /// of guarantees come before. Besides these only the pool gets full, once between any two of them, and the two buckets
+    /// have theirs, a few for every burst.
     pub(super) fn first(
         mut self,
         mut forecast: Forecast,
         span: Range<Timestamp>,
         breakpoints_max: usize,
     ) -> First {
-        for _ in 0..=breakpoints_max {
+        let (mut left, mut fleeting) = (breakpoints_max, false);
+        loop {
             let end = self.own_end().min(forecast.end()).min(span.end);
-            if let Some(at) = self.solve(Some(&forecast), span.start..end) {
+            let found = self.solve(Some(&forecast), span.start..end);
+            let fits_idle = self.beside(forecast.idle_spare(), &forecast) >= self.need;
+            if let Some(at) = found.filter(|_| fits_idle) {
                 return First::At(at);
             }
-            if end >= span.end || self.is_beyond(&forecast) {
+            fleeting |= self.beside(forecast.most(), &forecast) >= self.need;
+            let is_known = end >= span.end || (!fits_idle && forecast.has_no_edges());
+            if is_known && !fleeting {
                 return First::Never;
             }
-            forecast.pass(end);
+            let crossings = if is_known { None } else { forecast.pass(end, left) };
+            let Some(crossings) = crossings else { return First::Unknown };
+            left -= crossings;
             self.pass(end);
         }
-        First::Unknown
     }
 
-    /// Whether the pool cannot have so much, because others hold too much of it already.
-    fn is_beyond(&self, forecast: &Forecast) -> bool {
-        let Some(most) = forecast.most() else { return false };
+    /// So much spare and a full guarantee, less what must be left.
+    fn beside(&self, spare: Level, forecast: &Forecast) -> Level {
         let kept = kept(forecast.idle_spare(), self.threshold_percent);
-        self.guarantee.0.depth().plus(most).minus(kept) < self.need
+        self.guarantee.0.depth().plus(spare).minus(kept)
     }
 
     /// The next breakpoint of the two buckets.

@@ -31,6 +31,14 @@ fn admits(model: &Model, number: usize, borrowing: &Borrowing, need: i128) -> bo
     borrowed == 0 || (borrowed <= bucket && leaves_the_threshold)
 }
 
+/// Whether it fits, and would in a pool that nobody uses.
+fn admits_whatever_comes_back(model: &Model, number: usize, borrowing: &Borrowing, need: i128) -> bool {
+    let full = model.depth(number) + model.idle_spare();
+    let kept = kept(units(model.idle_spare()), borrowing.threshold_percent).units();
+    let is_covered = model.guarantee(number) >= need;
+    admits(model, number, borrowing, need) && (is_covered || full - kept >= need)
+}
+
 /// A pool of 600 tokens a minute in which three services have all of it guaranteed, ten seconds deep, and everything
 /// is used up; the first may borrow 600 a minute more.
 fn used_up() -> (Levels, Bucket, Plan) {
@@ -100,7 +108,7 @@ fn a_draw_that_may_not_borrow_waits_for_its_guarantee() {
 }
 
 #[test]
-fn a_draw_that_fits_only_before_others_refill_is_told_so() {
+fn a_draw_that_fits_only_before_others_refill_is_told_no_time() {
     let mut levels = Levels::default();
     levels.set_pool(TokensPerMinute::new(600), tokens(600));
     levels.fill_pool();
@@ -109,11 +117,11 @@ fn a_draw_that_fits_only_before_others_refill_is_told_so() {
     // The borrow bucket has 20 tokens after 20 s; what is spare falls from 600 to none within 60 s.
     let (bucket, plan) = (Bucket::new(Level::ZERO, s(0)), flat(60, 600));
     let borrowing = Borrowing { bucket: &bucket, plan: &plan, threshold_percent: 0 };
-    assert_eq!(first_admission(&levels, borrower, &borrowing, tokens(20)), First::At(s(20)));
-    assert_eq!(first_admission(&levels, borrower, &borrowing, tokens(54)), First::At(s(54)));
-    assert_eq!(first_admission(&levels, borrower, &borrowing, tokens(55)), First::Never);
-    assert_eq!(first_admission_from(&levels, borrower, &borrowing, tokens(20), s(50)), First::At(s(50)));
-    assert_eq!(first_admission_from(&levels, borrower, &borrowing, tokens(20), s(59)), First::Never);
+    assert!(admitted_at(&levels, borrower, &borrowing, tokens(20), s(20)));
+    assert_eq!(first_admission(&levels, borrower, &borrowing, tokens(20)), First::Unknown);
+    levels.put(other, tokens(600));
+    assert!(!admitted_at(&levels, borrower, &borrowing, tokens(20), s(20)), "a slice was given back");
+    assert_eq!(first_admission(&levels, borrower, &borrowing, tokens(20)), First::Never);
 }
 
 #[test]
@@ -190,38 +198,41 @@ fn beyond_so_many_breakpoints_the_time_when_even_full_guarantees_leave_enough_is
 }
 
 #[test]
-fn a_draw_that_an_idle_pool_would_not_admit_is_looked_for_so_far_and_then_unknown_or_never() {
+fn a_draw_that_an_idle_pool_would_not_admit_is_never_admitted_or_unknown() {
     let (mut levels, asks) = a_queue_of_guarantees(Plan::none());
     levels.set_pool(TokensPerMinute::new(3_600_000), tokens(600_000));
     let (bucket, plan) = (Bucket::new(tokens(3_600_000), s(0)), flat(1, 3_600_000));
     let borrowing = Borrowing { bucket: &bucket, plan: &plan, threshold_percent: 0 };
     let first = |need| first_admission(&levels, asks, &borrowing, tokens(need));
-    let admitted = |need, at| admitted_at(&levels, asks, &borrowing, tokens(need), at);
-
-    let found = first(4_000).at().unwrap();
-    assert!(ns(360_000_000) < found && found < ns(400_000_000), "{found}: 92 breakpoints come before");
-    assert!(admitted(4_000, found) && !admitted(4_000, ns(found.as_nanos() - 1)));
-    assert!(admitted(95_000, s(5)), "1,200 breakpoints come before, and nobody looks so far");
+    assert!(admitted_at(&levels, asks, &borrowing, tokens(95_000), s(5)), "while guarantees refill");
     assert_eq!(first(95_000), First::Unknown);
-    assert_eq!(first(300_000), First::Never, "others hold more than half of the pool already");
+    assert_eq!(first(310_000), First::Never, "others hold more than half of the pool already");
     assert_eq!(first(600_001), First::Never, "the pool is not so deep");
 }
 
-/// The steps that a search takes are the breakpoints that it passes, and no search passes more than so many.
 #[test]
 fn what_cannot_be_had_costs_no_more_steps_in_a_pool_of_thousands() {
     let (mut levels, asks) = a_queue_of_guarantees(Plan::none());
     levels.set_pool(TokensPerMinute::new(3_600_000), tokens(600_000));
     let (bucket, plan) = (Bucket::new(tokens(3_600_000), s(0)), flat(1, 3_600_000));
     let borrowing = Borrowing { bucket: &bucket, plan: &plan, threshold_percent: 0 };
-    let steps = |need| {
-        Forecast::count_steps();
-        first_admission(&levels, asks, &borrowing, tokens(need));
-        Forecast::count_steps()
+    let steps = |levels: &Levels, need| {
+        Forecast::count_crossings();
+        let found = first_admission(levels, asks, &borrowing, tokens(need));
+        (found, Forecast::count_crossings())
     };
-    assert_eq!(steps(95_000), BREAKPOINTS_MAX + 1);
-    assert!(steps(4_000) > 50);
-    assert!(steps(300_000) <= 1);
+    assert_eq!(steps(&levels, 95_000), (First::Unknown, 0));
+    assert_eq!(steps(&levels, 310_000), (First::Never, 0));
+    // Where somebody's burst ends some day, more may be had then.
+    let burst = [Segment { from: s(86_400), rate: TokensPerMinute::new(1_000), depth: tokens(100) }];
+    levels.set_plan(place(1), flat(1_000, 200).followed_by(burst), None);
+    assert_eq!(steps(&levels, 95_000), (First::Unknown, BREAKPOINTS_MAX));
+    for number in 2..=3_000 {
+        let missing = tokens(200).minus(levels.guarantee(place(number)));
+        levels.put(place(number), missing);
+        levels.take(place(number), tokens(100));
+    }
+    assert_eq!(steps(&levels, 95_000), (First::Unknown, BREAKPOINTS_MAX), "all get full at once");
 }
 
 proptest! {
@@ -246,11 +257,15 @@ proptest! {
         let from = model.at + later;
         let found = first_admission_from(&levels, place(0), &borrowing, units(need), ns(from));
         model.advance(from);
-        while !admits(&model, 0, &borrowing, need) && model.at < from + SETTLED_NS {
-            model.advance(model.at + 1);
+        let mut ever = false;
+        let mut passes = false;
+        while !passes && model.at < from + SETTLED_NS {
+            ever |= admits(&model, 0, &borrowing, need);
+            passes = admits_whatever_comes_back(&model, 0, &borrowing, need);
+            model.advance(model.at + i64::from(!passes));
         }
-        let tried = if admits(&model, 0, &borrowing, need) { First::At(ns(model.at)) } else { First::Never };
-        prop_assert_eq!(found, tried);
+        prop_assert_eq!(found.at(), passes.then_some(ns(model.at)));
+        prop_assert!(found != First::Never || !ever);
         if let First::At(found) = found {
             levels.advance(found);
             prop_assert!(split(&levels, place(0), &borrowing, units(need)).is_ok());
