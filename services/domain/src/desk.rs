@@ -215,14 +215,17 @@ impl Desk {
             self.open_budgets(place);
         }
         let live = self.holds.end(settle.hold);
-        if let Some(live) = &live {
+        if let Some((_, live)) = &live {
             self.hands[live.place.index()].ended();
         }
-        let held = live.as_ref().map(|live| live.money);
-        let Some(movement) = self.ledger.settle(settle, held, metered) else { return self.answer(false) };
+        // It held what was handed out, whatever the id says that comes back.
+        let handed_out = live.as_ref().map(|(hold, live)| (*hold, live.money));
+        let Some(movement) = self.ledger.settle(settle, handed_out, metered) else {
+            return self.answer(false);
+        };
         self.happen(movement);
-        if let Some(live) = live {
-            let tokens = settle.hold.tokens().saturating_sub(settle.used.tokens);
+        if let Some((hold, live)) = live {
+            let tokens = hold.tokens().saturating_sub(settle.used.tokens);
             let money = live.money.saturating_sub(settle.used.money);
             self.put_into_hand(live.place, slice, Quantity { tokens, money });
         }

@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::collections::hash_map::Entry;
+use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
 use crate::amount::Money;
@@ -24,6 +25,28 @@ const ENDED_MAX: usize = 65_536;
 /// How long a hold counts as under way after it was placed or extended.
 pub const HOLD_LIFETIME: Duration = Duration::from_mins(2);
 
+/// A hold as the desk knows it: by its slice and number alone, so that whoever names another size names the same hold.
+#[derive(Debug, Clone, Copy, Eq)]
+struct Numbered(HoldId);
+
+impl Numbered {
+    fn without_tokens(self) -> u128 {
+        self.0.as_u128() - u128::from(self.0.tokens().get())
+    }
+}
+
+impl PartialEq for Numbered {
+    fn eq(&self, other: &Self) -> bool {
+        self.without_tokens() == other.without_tokens()
+    }
+}
+
+impl Hash for Numbered {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.without_tokens().hash(state);
+    }
+}
+
 /// A hold that is under way.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Live {
@@ -34,7 +57,7 @@ pub(super) struct Live {
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct Holds {
-    live: Table<HoldId, Live>,
+    live: Table<Numbered, Live>,
     /// In the order in which they were placed; those that were extended come again.
     to_expire: VecDeque<(Timestamp, HoldId)>,
 }
@@ -45,7 +68,7 @@ impl Holds {
     }
 
     pub(super) fn is_alive(&self, hold: HoldId) -> bool {
-        self.live.contains_key(&hold)
+        self.live.contains_key(&Numbered(hold))
     }
 
     /// False if it was under way already, or there is no room.
@@ -54,19 +77,19 @@ impl Holds {
         if self.live.len() >= HOLDS_MAX {
             return false;
         }
-        match self.live.entry(hold) {
+        match self.live.entry(Numbered(hold)) {
             Entry::Occupied(_) => return false,
             Entry::Vacant(vacant) => vacant.insert(Live { place, money, until }),
         };
         if self.to_expire.len() > 2 * self.live.len() + ENDED_MAX {
-            self.to_expire.retain(|(_, hold)| self.live.contains_key(hold));
+            self.to_expire.retain(|(_, hold)| self.live.contains_key(&Numbered(*hold)));
         }
         self.to_expire.push_back((until, hold));
         true
     }
 
     pub(super) fn extend(&mut self, hold: HoldId, now: Timestamp) -> bool {
-        match self.live.get_mut(&hold) {
+        match self.live.get_mut(&Numbered(hold)) {
             Some(live) => {
                 live.until = now.plus(HOLD_LIFETIME);
                 true
@@ -75,16 +98,17 @@ impl Holds {
         }
     }
 
-    pub(super) fn end(&mut self, hold: HoldId) -> Option<Live> {
-        self.live.remove(&hold)
+    /// A hold ends; with its id as it was handed out.
+    pub(super) fn end(&mut self, hold: HoldId) -> Option<(HoldId, Live)> {
+        self.live.remove_entry(&Numbered(hold)).map(|(Numbered(handed_out), live)| (handed_out, live))
     }
 
     /// A hold that is no longer alive; none if there is none. Ask again until then.
     pub(super) fn expire(&mut self, now: Timestamp) -> Option<Live> {
         while let Some((_, hold)) = self.to_expire.front().copied().filter(|(due, _)| *due <= now) {
             self.to_expire.pop_front();
-            match self.live.get(&hold) {
-                Some(live) if live.until <= now => return self.live.remove(&hold),
+            match self.live.get(&Numbered(hold)) {
+                Some(live) if live.until <= now => return self.live.remove(&Numbered(hold)),
                 Some(live) => self.to_expire.push_back((live.until, hold)),
                 None => {}
             }

@@ -3,6 +3,7 @@
 mod borrowing;
 mod budgets;
 mod debt;
+mod forged;
 mod forgiven;
 mod headroom;
 mod holds;

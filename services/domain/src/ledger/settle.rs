@@ -1,15 +1,21 @@
 //! What replaces holds, ends slices and marks periods. None of it can be refused: it already happened.
 
 use crate::amount::{Money, Tokens};
-use crate::ids::{ServiceId, SliceId};
+use crate::ids::{HoldId, ServiceId, SliceId};
 use crate::ledger::levels::Place;
 use crate::ledger::slice::SliceState;
 use crate::ledger::{Known, Ledger, Moved, Movement, Seal, Settle};
 
 impl Ledger {
-    /// Settles a hold; none if it was settled before. A slice that is not known here is charged in full, as debt. How much
-    /// money it held whoever handed it out may remember; where nobody does it is its part of the slice's.
-    pub fn settle(&self, settle: &Settle, held: Option<Money>, metered: bool) -> Option<Movement> {
+    /// Settles a hold; none if it was settled before. A slice that is not known here is charged in full, as debt. Whoever
+    /// handed the hold out may remember its true id, and how much money it held; where nobody does it held what its id
+    /// says, and its part of the slice's money.
+    pub fn settle(
+        &self,
+        settle: &Settle,
+        handed_out: Option<(HoldId, Money)>,
+        metered: bool,
+    ) -> Option<Movement> {
         let Settle { hold, used, .. } = *settle;
         let service = match self.slices.get(&hold.slice()) {
             Some(slice) if slice.has_settled(hold.number()) => return None,
@@ -17,7 +23,7 @@ impl Ledger {
             None if self.known(hold) == Known::Settled => return None,
             None => self.charged_for(&settle.service),
         };
-        let held = held.unwrap_or_else(|| self.money_of(hold.slice(), hold.tokens()));
+        let (hold, held) = handed_out.unwrap_or_else(|| (hold, self.money_of(hold.slice(), hold.tokens())));
         Some(self.moved(service, Moved::Settled { hold, held, used, metered }))
     }
 
