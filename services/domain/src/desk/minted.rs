@@ -28,10 +28,19 @@ fn minted_in(reservation: ReservationId) -> Stretch {
     Stretch(reservation.minted_at_ms() / STRETCH_MS)
 }
 
-/// Reservations and what each was admitted with, or none if it may hold nothing. The oldest are forgotten first.
+/// What is remembered of a reservation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Remembered<T> {
+    /// It was admitted, with this.
+    Admitted(T),
+    /// It may hold nothing any more: it was given back, maybe before it came.
+    Over,
+}
+
+/// Reservations, the oldest of which are forgotten first.
 #[derive(Debug, Clone)]
 pub(super) struct Minted<T> {
-    stretches: VecDeque<Table<ReservationId, Option<T>>>,
+    stretches: VecDeque<Table<ReservationId, Remembered<T>>>,
     /// The first of them.
     first: Stretch,
     /// What was minted before may have been forgotten.
@@ -46,8 +55,7 @@ impl<T: Copy> Minted<T> {
         Self { stretches: VecDeque::new(), first: Stretch(0), horizon: Stretch(0), count: 0, max }
     }
 
-    /// What is remembered of one, if anything is.
-    pub(super) fn get(&self, reservation: ReservationId) -> Option<Option<T>> {
+    pub(super) fn get(&self, reservation: ReservationId) -> Option<Remembered<T>> {
         let place = self.place(minted_in(reservation))?;
         self.stretches.get(place)?.get(&reservation).copied()
     }
@@ -70,7 +78,7 @@ impl<T: Copy> Minted<T> {
     }
 
     /// Remembers one that there is room for.
-    pub(super) fn insert(&mut self, reservation: ReservationId, what: Option<T>) {
+    pub(super) fn insert(&mut self, reservation: ReservationId, what: Remembered<T>) {
         let stretch = minted_in(reservation);
         while self.count >= self.max && self.first < stretch {
             self.forget_first();
@@ -138,15 +146,16 @@ mod tests {
 
     fn remember(all: &mut Minted<u8>, reservation: ReservationId) {
         assert!(all.has_room_for(reservation));
-        all.insert(reservation, Some(9));
+        all.insert(reservation, Remembered::Admitted(9));
     }
 
     #[test]
     fn what_is_kept_is_what_is_found() {
         let mut all = Minted::new(2);
-        all.insert(minted(1, 1), Some(7));
-        all.insert(minted(1, 2), None);
-        assert_eq!((all.get(minted(1, 1)), all.get(minted(1, 2))), (Some(Some(7)), Some(None)));
+        let (held, released) = (Remembered::Admitted(7), Remembered::Over);
+        all.insert(minted(1, 1), held);
+        all.insert(minted(1, 2), released);
+        assert_eq!((all.get(minted(1, 1)), all.get(minted(1, 2))), (Some(held), Some(released)));
         assert_eq!(all.get(minted(1, 3)), None);
     }
 

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::desk::minted::{Minted, Stretch, stretch_of};
+use crate::desk::minted::{Minted, Remembered, Stretch, stretch_of};
 use crate::ids::ReservationId;
 use crate::ledger::Refusal;
 use crate::time::Timestamp;
@@ -71,8 +71,8 @@ impl<T: Copy> Reservations<T> {
 
     pub(super) fn known(&self, reservation: ReservationId, now: Timestamp) -> Known<T> {
         match self.in_time.get(reservation).or_else(|| self.ahead.get(reservation)) {
-            Some(Some(what)) => Known::Admitted(what),
-            Some(None) => Known::Over,
+            Some(Remembered::Admitted(what)) => Known::Admitted(what),
+            Some(Remembered::Over) => Known::Over,
             None => {
                 let minted = minted_at(reservation);
                 let young = minted.plus(RESERVATION_WINDOW) > now && minted <= now.plus(RESERVATION_WINDOW);
@@ -88,7 +88,7 @@ impl<T: Copy> Reservations<T> {
 
     /// It was admitted.
     pub(super) fn remember(&mut self, reservation: ReservationId, what: T, now: Timestamp) {
-        self.add(reservation, Some(what), now);
+        self.add(reservation, Remembered::Admitted(what), now);
     }
 
     /// From now on it holds nothing. What it was admitted with, if it was.
@@ -97,12 +97,12 @@ impl<T: Copy> Reservations<T> {
             Known::Admitted(what) => {
                 let is_in_time = self.in_time.get(reservation).is_some();
                 let remembered = if is_in_time { &mut self.in_time } else { &mut self.ahead };
-                remembered.insert(reservation, None);
+                remembered.insert(reservation, Remembered::Over);
                 Some(what)
             }
             Known::Over | Known::Stale { .. } | Known::Forgotten { .. } => None,
             Known::Unseen => {
-                self.add(reservation, None, now);
+                self.add(reservation, Remembered::Over, now);
                 None
             }
         }
@@ -116,7 +116,7 @@ impl<T: Copy> Reservations<T> {
         self.in_time.make_room(stretch_of(now.plus(IN_TIME)));
     }
 
-    fn add(&mut self, reservation: ReservationId, what: Option<T>, now: Timestamp) {
+    fn add(&mut self, reservation: ReservationId, what: Remembered<T>, now: Timestamp) {
         let remembered = if in_time(reservation, now) { &mut self.in_time } else { &mut self.ahead };
         remembered.forget_before(oldest(now));
         remembered.insert(reservation, what);
@@ -135,4 +135,15 @@ fn minted_at(reservation: ReservationId) -> Timestamp {
 
 fn in_time(reservation: ReservationId, now: Timestamp) -> bool {
     minted_at(reservation) <= now.plus(IN_TIME)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::desk::reserve::Held;
+
+    #[test]
+    fn a_reservation_with_its_id_mostly_takes_one_line_of_a_processors_cache() {
+        assert_eq!(size_of::<(ReservationId, Remembered<Held>)>(), 48);
+    }
 }

@@ -7,7 +7,7 @@ use crate::ledger::{Limit, Refusal, Retry};
 use crate::policy::{Enforcement, Terms};
 use crate::time::Timestamp;
 
-const WINDOW_MS: u64 = RESERVATION_WINDOW.as_millis() as u64;
+const WINDOW_MS: u64 = RESERVATION_WINDOW.as_secs() * 1_000;
 
 fn given() -> Story {
     Story::given_pool(60_000).and("chat", terms(6_000)).and("other", terms(6_000))
