@@ -126,7 +126,7 @@ impl OrgWriter {
                 Some(id) => change.by_command(id, &by),
                 None => change,
             };
-            done.changed = match self.carry_out(change, &by).await? {
+            done.changed &= match self.carry_out(change, &by).await? {
                 Ok(changed) => changed,
                 Err(refused) => return Ok(Err(refused)),
             };
@@ -192,7 +192,9 @@ impl OrgWriter {
             }
             done.push(pool);
         }
-        Ok(Ok(self.record(org, EVENTS_AT_ONCE).await? || changed))
+        changed |= org.iter().any(Event::is_decision);
+        self.record(org, EVENTS_AT_ONCE).await?;
+        Ok(Ok(changed))
     }
 
     /// Asks a pool's writer, which weighs the change again: its time may be ahead of this one's.
@@ -214,12 +216,12 @@ impl OrgWriter {
         }
     }
 
-    /// Appends events, so many at once, and makes them so. Whether there were any.
-    async fn record(&mut self, events: Vec<Event>, at_once: usize) -> Result<bool, NoDecision> {
+    /// Appends events, so many at once, and makes them so.
+    async fn record(&mut self, events: Vec<Event>, at_once: usize) -> Result<(), NoDecision> {
         for events in events.chunks(at_once) {
             self.append(events).await?;
         }
-        Ok(!events.is_empty())
+        Ok(())
     }
 
     async fn append(&mut self, events: &[Event]) -> Result<(), NoDecision> {

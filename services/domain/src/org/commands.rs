@@ -66,12 +66,11 @@ impl Org {
 }
 
 impl PolicyChange {
-    /// The same change, after which it is remembered by which command it was made. What changes nothing is not.
+    /// The same change, after which it is remembered by which command it was made. What changes nothing is, too: it may come
+    /// again when it would.
     #[must_use]
     pub fn by_command(mut self, command: CommandId, by: &Authorship) -> Self {
-        if !self.is_empty() {
-            self.org.push(Event { by: by.clone(), what: Decided::CommandMade(command) });
-        }
+        self.org.push(Event { by: by.clone(), what: Decided::CommandMade(command) });
         self
     }
 }

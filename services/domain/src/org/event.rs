@@ -18,6 +18,13 @@ pub struct Event {
     pub what: Decided,
 }
 
+impl Event {
+    /// Whether the organisation has another version after it: not where it only says by which command it came.
+    pub const fn is_decision(&self) -> bool {
+        !matches!(self.what, Decided::CommandMade(_))
+    }
+}
+
 /// What was decided.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decided {

@@ -43,7 +43,7 @@ pub struct Org {
 impl Org {
     /// Makes a decision outside of any pool so.
     pub fn evolve(&mut self, event: &Event) {
-        self.version += 1;
+        self.version += u64::from(event.is_decision());
         self.intent = Intent::after(self.intent.take(), event);
         match event.what.clone() {
             Decided::ChangeIntended(_) | Decided::ChangeEnded { .. } => {}

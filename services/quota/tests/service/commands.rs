@@ -27,6 +27,11 @@ async fn end_of(person: &mut Person) -> Option<prost_types::Timestamp> {
     listed.exceptions[0].end
 }
 
+/// The organisation's version.
+async fn version(person: &mut Person) -> String {
+    person.governance.list_exceptions(wire::ListExceptionsRequest {}).await.unwrap().into_inner().etag
+}
+
 #[tokio::test]
 async fn a_command_that_comes_late_a_second_time_undoes_nothing_even_after_a_crash() {
     let mut service = organisation().await;
@@ -63,6 +68,39 @@ async fn no_two_commands_have_one_request_id() {
         let violations = refused.get_details_bad_request().unwrap().field_violations;
         assert_eq!(violations[0].field, "request_id", "{refused}");
     }
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn a_command_that_changed_nothing_undoes_nothing_when_it_comes_late_and_its_id_is_used_up() {
+    let mut service = organisation().await;
+    let mut grace = Person::named(&service, "grace").await;
+    assert!(grace.governance.grant_exception(ending("one", 500, "")).await.unwrap().into_inner().changed);
+    let again = ending("one", 500, "4711");
+    let etag = version(&mut grace).await;
+    assert!(!grace.governance.grant_exception(again.clone()).await.unwrap().into_inner().changed);
+    assert_eq!(version(&mut grace).await, etag, "nothing was decided");
+    assert!(grace.governance.grant_exception(ending("one", 900, "")).await.unwrap().into_inner().changed);
+    for restart in [false, true] {
+        if restart {
+            service = service.crash().await;
+            grace = Person::named(&service, "grace").await;
+        }
+        let late = grace.governance.grant_exception(again.clone()).await.unwrap().into_inner();
+        assert!(!late.changed);
+        assert_eq!(end_of(&mut grace).await, Some(s(900)));
+        let other = grace.governance.grant_exception(ending("two", 500, "4711")).await.unwrap_err();
+        assert_eq!(other.get_details_bad_request().unwrap().field_violations[0].field, "request_id");
+    }
+    let forgive = wire::ForgiveDebtRequest {
+        reason: "none".into(),
+        pool: "gpt".into(),
+        service: "chat".into(),
+        request_id: "4712".into(),
+        ..Default::default()
+    };
+    let mut ada = Person::named(&service, "ada").await;
+    assert!(!ada.governance.forgive_debt(forgive).await.unwrap().into_inner().changed, "nothing is owed");
     service.stop().await;
 }
 

@@ -128,7 +128,8 @@ fn category(text: &str) -> Result<Category, String> {
 /// `weir debt`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Debt {
-    /// Let a service owe nothing any more, for instance what a gateway's slip has charged; what it used stays as it was told
+    /// Let a service owe nothing any more, for instance what a gateway's slip has charged; budgets keep what they have
+    /// counted, and reports what was told
     Forgive {
         /// The service
         service: ServiceId,

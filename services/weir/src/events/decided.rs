@@ -80,7 +80,12 @@ impl<'a> History<'a> {
 impl Book for History<'_> {
     fn take(&mut self, stored: &StoredRecord) -> bool {
         let Ok(recorded) = codec::quota_event_from_record(&stored.record) else { return false };
-        if matches!(recorded.fact, QuotaFact::Org(_) | QuotaFact::Governed { .. }) {
+        let is_decision = match &recorded.fact {
+            QuotaFact::Org(event) => event.is_decision(),
+            QuotaFact::Governed { .. } => true,
+            QuotaFact::Moved { .. } | QuotaFact::Resumed { .. } => false,
+        };
+        if is_decision {
             self.decided.push(recorded.fact.at());
         }
         for entry in self.chronicle.tell(&recorded.fact) {

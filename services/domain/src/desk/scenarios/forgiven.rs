@@ -3,7 +3,10 @@
 use super::story::{Story, may_borrow, service, terms};
 use crate::amount::Tokens;
 use crate::bucket::Level;
-use crate::ledger::Change;
+use crate::budget::{Budget, BudgetKind, BudgetLimit};
+use crate::calendar::{Period, Zone};
+use crate::ledger::{Change, Refusal};
+use crate::policy::Terms;
 
 /// A terabyte of text: more than the pool serves in a year.
 const BUG: u64 = 1 << 39;
@@ -44,5 +47,28 @@ fn who_owes_nothing_is_forgiven_nothing() {
     assert_eq!(forgive(&mut story), 1);
     assert_eq!(forgive(&mut story), 0);
     story.change(Change::ForgiveDebt { service: service("nobody") });
+    story.then_replays();
+}
+
+/// A debt is of refill that is still to come; a budget is of what was used. Forgiving the one does not undo the other.
+#[test]
+fn a_budget_keeps_what_it_has_counted_of_a_debt_that_is_forgiven() {
+    let budget = Budget {
+        id: "daily".parse().unwrap(),
+        limit: BudgetLimit::Tokens(Tokens::new(100_000)),
+        period: Period::Day,
+        zone: Zone::UTC,
+        kind: BudgetKind::Hard,
+        thresholds: vec![],
+    };
+    let limited = Terms { budgets: vec![budget], ..terms(60_000) };
+    let mut story = Story::given_pool(600_000).and("chat", limited);
+    let hold = story.reserve("chat", 100).unwrap();
+    story.settle(hold, 99_900);
+    assert_eq!(forgive(&mut story), 1);
+    story.wait_ms(10_000);
+    assert_eq!(story.budget_used("chat"), 99_900);
+    assert!(matches!(story.reserve("chat", 101), Err(Refusal::BudgetUsed { .. })));
+    assert!(story.reserve("chat", 100).is_ok());
     story.then_replays();
 }
