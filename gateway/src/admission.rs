@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
 use tonic::metadata::MetadataValue;
 use tonic::{Request, Status};
 use weir_domain::amount::Tokens;
@@ -12,6 +13,7 @@ use weir_proto::quota::v1::reserve_response::Decision as WireDecision;
 use weir_proto::quota::v1::{Limit, NoRetry, ReserveRequest, ReserveResponse, Standing, refused};
 use weir_runtime::trace::{TRACEPARENT, TraceContext};
 
+use crate::explained::explained;
 use crate::meter::Expected;
 use crate::quota::{QuotaChannel, can_be_asked};
 
@@ -42,6 +44,8 @@ pub(crate) struct Refusal {
     pub(crate) limit: Limit,
     pub(crate) message: String,
     pub(crate) retry: Retry,
+    /// What a program can read of it.
+    pub(crate) explained: Value,
     pub(crate) standing: Option<Standing>,
 }
 
@@ -113,6 +117,7 @@ fn decision(answer: ReserveResponse) -> Result<Decision, Status> {
         }
         Some(WireDecision::Refused(refused)) => Ok(Decision::Refused(Refusal {
             limit: refused.limit(),
+            explained: explained(&refused),
             retry: retry(refused.retry),
             message: refused.message,
             standing,

@@ -1,13 +1,13 @@
 //! Answers that are not the upstream's: OpenAI's error shape, so that every SDK understands them.
 //!
-//! `{"error": {"message", "type", "param", "code"}}`. No message carries a secret or anything a caller sent but names.
+//! `{"error": {"message", "type", "param", "code"}}`, and `weir` where quota has refused. No message carries a secret or anything a caller sent but names.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// How long a client should wait where nobody can know: as short as does no harm.
 const RETRY_SOON: Duration = Duration::from_secs(1);
@@ -20,6 +20,8 @@ pub(crate) struct Problem {
     code: &'static str,
     param: Option<&'static str>,
     message: String,
+    /// What explains it to a program.
+    explained: Option<Box<Value>>,
     headers: Box<HeaderMap>,
 }
 
@@ -29,7 +31,7 @@ pub(crate) const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-re
 
 impl Problem {
     fn new(status: StatusCode, kind: &'static str, code: &'static str, message: String) -> Self {
-        Self { status, kind, code, param: None, message, headers: Box::default() }
+        Self { status, kind, code, param: None, message, explained: None, headers: Box::default() }
     }
 
     /// 400: the body is not what the endpoint takes.
@@ -167,6 +169,12 @@ impl Problem {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", "internal_error", message)
     }
 
+    /// Adds what a program can read of it, as the error's member `weir`.
+    #[must_use]
+    pub(crate) fn explained(self, explained: Value) -> Self {
+        Self { explained: Some(Box::new(explained)), ..self }
+    }
+
     /// Adds a header.
     #[must_use]
     pub(crate) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
@@ -188,8 +196,11 @@ impl Problem {
 
     /// The answer.
     pub(crate) fn into_response(self) -> Response<Full<Bytes>> {
-        let error =
+        let mut error =
             json!({"message": self.message, "type": self.kind, "param": self.param, "code": self.code});
+        if let Some(explained) = self.explained {
+            error["weir"] = *explained;
+        }
         let mut response = json_response(&json!({ "error": error }));
         *response.status_mut() = self.status;
         response.headers_mut().extend(*self.headers);

@@ -99,6 +99,7 @@ fn refused(refusal: Refusal, wanted: &Wanted<'_>) -> Problem {
         // Nothing refills as much: clients must not try again.
         (_, Retry::Never) => Problem::refused_for_good(refusal.message),
     };
+    let problem = problem.explained(refusal.explained);
     problem.headers(refusal.standing.as_ref().map(rate_limits).unwrap_or_default())
 }
 

@@ -18,6 +18,7 @@ mod delivered;
 mod directory;
 mod errors;
 mod estimate;
+mod explained;
 mod extend;
 mod gateway;
 mod gathered;

@@ -199,6 +199,7 @@ impl AdmissionService for FakeQuota {
                     Ok(after) => Retry::RetryAfter(duration_to_wire(after)),
                     Err(why) => Retry::NoRetry(why.into()),
                 }),
+                r#use: Some(quota::LimitUse { used: 900, limit: 1_000, asked: 250, ..Default::default() }),
                 ..Default::default()
             }),
             Answer::Unknown => return Err(Status::unauthenticated("a test asked for it")),

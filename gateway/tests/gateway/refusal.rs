@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use weir_domain::ids::CALL_TOKENS_MAX;
 use weir_domain::usage::UsageEvent;
 use weir_gateway::config::UpstreamKind;
@@ -37,6 +37,8 @@ async fn a_refusal_for_now_says_when_and_how_much() {
         (Some("tokens"), Some("rate_limit_exceeded"))
     );
     assert_eq!(body["error"]["message"], "60000 tokens a minute are used");
+    let limit_use = json!({"used": 900, "of": 1_000, "asked": 250, "unit": "tokens"});
+    assert_eq!(body["error"]["weir"], json!({"limit": "baseline", "use": limit_use}));
     assert!(world.upstream.is_untouched());
 }
 
