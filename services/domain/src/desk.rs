@@ -9,6 +9,7 @@
 //! recorded ([`Desk::is_recorded`]). If an append fails, or nobody knows whether it did, the desk is thrown away and a new one
 //! begins with the ledger rebuilt from the journal: slices that the old one had count as spent.
 
+mod available;
 mod explain;
 mod hand;
 mod headroom;
@@ -42,6 +43,7 @@ use reservations::Reservations;
 use reserve::Held;
 use slices::DrawnFor;
 
+pub use available::Available;
 pub use explain::{Explained, LimitUse};
 pub use headroom::{BudgetStanding, Coming, Headroom, NextChange, PoolStanding, Standing};
 pub use holds::{HOLD_LIFETIME, HOLDS_MAX, HOLDS_PER_ALLOCATION_MAX};

@@ -46,3 +46,4 @@ pub use slice::{HOLDS_PER_SLICE, Slice, SliceState};
 pub use state::{Known, LAPSED_MAX, Ledger};
 pub use strangers::{STRANGERS, STRANGERS_MAX};
 pub use terms::{BURSTS_KEPT_MAX, BURSTS_OPEN_MAX, GUARANTEE_WINDOW, POOL_WINDOW, PoolTerms};
+pub use weigh::RoomToBorrow;

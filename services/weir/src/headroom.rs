@@ -6,7 +6,7 @@ use weir_domain::amount::{Decimal, Money};
 use weir_domain::ids::{PoolId, ServiceId};
 use weir_domain::time::Timestamp;
 use weir_proto::codec;
-use weir_proto::quota::v1::{ActiveBurst, BudgetStanding, GetHeadroomRequest, Headroom, Prospect};
+use weir_proto::quota::v1::{ActiveBurst, BudgetStanding, GetHeadroomRequest, Headroom, Prospect, Standing};
 use weir_runtime::clock::{Clock, SystemClock};
 
 use crate::config::Config;
@@ -51,9 +51,7 @@ fn text(service: &ServiceId, headroom: &Headroom, now: Timestamp) -> String {
     for budget in &headroom.budgets {
         sheet.line(&format!("budget {}", budget.id), &budget_text(budget, now));
     }
-    let requests = if headroom.holds == 1 { "request" } else { "requests" };
-    let (held, holds) = (grouped(headroom.held), grouped(headroom.holds));
-    sheet.line("held", &format!("{held} tokens by {holds} {requests}"));
+    sheet.line("held", &held(headroom));
     sheet.line("settled so far", &format!("{} tokens", grouped(headroom.settled_total)));
     sheet.line("quota is away", &outage(headroom.open_tokens_per_outage));
     if headroom.shadow {
@@ -93,27 +91,14 @@ impl Sheet {
 
 fn tokens(sheet: &mut Sheet, headroom: &Headroom) {
     let standing = headroom.standing.unwrap_or_default();
-    sheet.line("available now", &format!("{} tokens", grouped(standing.available)));
-    let left = standing.available.saturating_sub(standing.borrowable).min(standing.depth);
-    let (rate, baseline) = (grouped(standing.rate_per_minute), grouped(headroom.baseline_per_minute));
-    let full = standing.full_after.as_ref().map(codec::duration_from_wire).filter(|after| !after.is_zero());
-    let full = full.map_or_else(String::new, |after| format!(", full again in {}", Span(after)));
-    let guarantee = used(standing.depth - left, standing.depth);
-    sheet.line(
-        "guarantee",
-        &format!("{guarantee} tokens used; refills {rate} a minute (baseline {baseline}){full}"),
-    );
-    sheet.line("borrowing", &borrowing(headroom, standing.borrowable));
-    let lendable = match headroom.lending_per_minute {
-        None => "all of the guarantee".to_owned(),
-        Some(lending) => format!("up to {} a minute", grouped(lending)),
-    };
+    sheet.line("available now", &available(headroom, &standing));
+    sheet.line("guaranteed", &guaranteed(headroom, &standing));
+    sheet.line("to borrow", &borrowing(headroom, standing.borrowable));
+    let (now, baseline) = (grouped(headroom.lent_per_minute), headroom.baseline_per_minute);
+    let most = grouped(headroom.lending_per_minute.unwrap_or(baseline).min(baseline));
     sheet.line(
         "lending",
-        &format!(
-            "others may borrow {} a minute now; {lendable} may be lent",
-            grouped(headroom.lent_per_minute)
-        ),
+        &format!("others may borrow {now} tokens a minute of its guarantee now, {most} at most"),
     );
     sheet.line("the pool", &pool(headroom));
     if headroom.debt > 0 {
@@ -124,19 +109,54 @@ fn tokens(sheet: &mut Sheet, headroom: &Headroom) {
     }
 }
 
+/// A sum that can be checked: `7 000 tokens = 1 000 guaranteed + 6 000 to borrow`, or the budget that leaves less.
+fn available(headroom: &Headroom, standing: &Standing) -> String {
+    let (guaranteed, borrowable) = (headroom.guaranteed, standing.borrowable);
+    let (available, parts) = (grouped(standing.available), [guaranteed, borrowable].map(grouped));
+    let sum = format!("{} guaranteed + {} to borrow", parts[0], parts[1]);
+    match headroom.binding_budget.as_str() {
+        "" => format!("{available} tokens = {sum}"),
+        budget => {
+            let both = grouped(guaranteed.saturating_add(borrowable));
+            format!("{available} tokens, which budget {budget} leaves (binds) of {both} = {sum}")
+        }
+    }
+}
+
+fn guaranteed(headroom: &Headroom, standing: &Standing) -> String {
+    let in_bucket = headroom.guaranteed.saturating_sub(headroom.in_hand).min(standing.depth);
+    let in_use = used(standing.depth - in_bucket, standing.depth);
+    let ahead = match headroom.in_hand {
+        0 => String::new(),
+        tokens => format!(", and {} drawn ahead of need", grouped(tokens)),
+    };
+    let (rate, baseline) = (grouped(standing.rate_per_minute), grouped(headroom.baseline_per_minute));
+    let full = standing.full_after.as_ref().map(codec::duration_from_wire).filter(|after| !after.is_zero());
+    let full = full.map_or_else(String::new, |after| format!(", full again in {}", Span(after)));
+    let tokens = grouped(headroom.guaranteed);
+    format!("{tokens} tokens: {in_use} used{ahead}; refills {rate} a minute (baseline {baseline}){full}")
+}
+
 fn borrowing(headroom: &Headroom, borrowable: u64) -> String {
-    let (ceiling, borrowed) = (headroom.ceiling_per_minute, grouped(headroom.borrowed));
-    if ceiling <= headroom.baseline_per_minute && borrowable == 0 && headroom.borrowed == 0 {
+    let (ceiling, borrowed) = (headroom.ceiling_per_minute, headroom.borrowed);
+    if ceiling <= headroom.baseline_per_minute && borrowable == 0 && borrowed == 0 {
         return "not allowed: its ceiling is its baseline".to_owned();
     }
+    let (own, others) = (headroom.ceiling_leaves, headroom.others_leave);
+    let binds = |does: bool| if does { " (binds)" } else { "" };
     let kept = match headroom.threshold {
         0 => String::new(),
-        kept => format!("; {} are kept for higher priorities", grouped(kept)),
+        kept => format!(" besides {} kept for higher priorities", grouped(kept)),
     };
     format!(
-        "{} tokens could be borrowed, {borrowed} are; ceiling {} a minute{kept}",
+        "{} tokens: its ceiling of {} a minute leaves {}{}, others leave {}{}{kept}; {} are borrowed and not repaid",
         grouped(borrowable),
-        grouped(ceiling)
+        grouped(ceiling),
+        grouped(own),
+        binds(own <= others),
+        grouped(others),
+        binds(others < own),
+        grouped(borrowed)
     )
 }
 
@@ -169,7 +189,7 @@ fn used(used: u64, limit: u64) -> String {
 fn budget_text(budget: &BudgetStanding, now: Timestamp) -> String {
     let amount = |amount: u64| match budget.currency.as_str() {
         "" => grouped(amount),
-        _ => Decimal(Money::new(amount)).to_string(),
+        _ => output::money(&Decimal(Money::new(amount)).to_string()),
     };
     let unit = if budget.currency.is_empty() { "tokens" } else { &budget.currency };
     let kind =
@@ -179,6 +199,16 @@ fn budget_text(budget: &BudgetStanding, now: Timestamp) -> String {
     let percent = u128::from(budget.used) * 100 / u128::from(budget.limit.max(1));
     let (bar, used, limit) = (bar(budget.used, budget.limit), amount(budget.used), amount(budget.limit));
     format!("{bar} {used} of {limit} {unit} ({percent} %), {kind}{until}")
+}
+
+/// What is drawn and neither settled nor at hand for the next requests.
+fn held(headroom: &Headroom) -> String {
+    let held = grouped(headroom.held.saturating_sub(headroom.in_hand));
+    match headroom.holds {
+        0 => format!("{held} tokens, by no request under way"),
+        1 => format!("{held} tokens, by 1 request under way"),
+        holds => format!("{held} tokens, by {} requests under way", grouped(holds)),
+    }
 }
 
 fn outage(open_tokens: u64) -> String {
@@ -208,7 +238,7 @@ fn prospect_text(prospect: &Prospect) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use weir_proto::quota::v1::{NextChange, Refused, Standing};
+    use weir_proto::quota::v1::{NextChange, Refused};
 
     fn sample() -> Headroom {
         let at = |secs| Some(codec::timestamp_to_wire(Timestamp::from_secs(secs)));
@@ -217,11 +247,15 @@ mod tests {
             summary: "the guarantee is used up, and others leave 100 to borrow".to_owned(),
             standing: Some(Standing {
                 rate_per_minute: 90_000,
-                available: 3_100,
+                available: 3_300,
                 depth: 15_000,
                 borrowable: 100,
                 full_after: None,
             }),
+            guaranteed: 3_200,
+            in_hand: 200,
+            ceiling_leaves: 58_000,
+            others_leave: 100,
             baseline_per_minute: 60_000,
             ceiling_per_minute: 120_000,
             lending_per_minute: Some(10_000),
@@ -237,7 +271,7 @@ mod tests {
             requests_available: Some(7),
             in_flight_max: Some(10),
             holds: 3,
-            held: 999,
+            held: 1_199,
             open_tokens_per_outage: 50_000,
             shadow: true,
             budgets: vec![BudgetStanding {
@@ -275,9 +309,11 @@ mod tests {
         let text = text(&ServiceId::try_new("chat").unwrap(), &sample(), Timestamp::EPOCH);
         for part in [
             "chat in pool gpt\n  the guarantee is used up, and others leave 100 to borrow\n",
-            "guarantee       ████████░░ 12 000 of 15 000 tokens used; refills 90 000 a minute (baseline 60 000)",
-            "borrowing       100 tokens could be borrowed, 2 000 are; ceiling 120 000 a minute; 700 are kept for higher priorities",
-            "lending         others may borrow 4 000 a minute now; up to 10 000 a minute may be lent",
+            "available now   3 300 tokens = 3 200 guaranteed + 100 to borrow",
+            "guaranteed      3 200 tokens: ████████░░ 12 000 of 15 000 used, and 200 drawn ahead of need; refills 90 000 a minute (baseline 60 000)",
+            "to borrow       100 tokens: its ceiling of 120 000 a minute leaves 58 000, others leave 100 (binds) besides 700 kept for higher priorities; 2 000 are borrowed and not repaid",
+            "lending         others may borrow 4 000 tokens a minute of its guarantee now, 10 000 at most",
+            "held            999 tokens, by 3 requests under way",
             "the pool        █████████░ 360 000 of 400 000 tokens used; refills 400 000 a minute; 50 short of its guarantees",
             "requests        7 could be made at once; 60 a minute",
             "in flight       ███░░░░░░░ 3 of 10 requests under way",
@@ -293,6 +329,16 @@ mod tests {
     }
 
     #[test]
+    fn a_budget_that_leaves_less_than_the_buckets_is_what_binds() {
+        let standing = Standing { available: 500, ..sample().standing.unwrap() };
+        let bound = Headroom { standing: Some(standing), binding_budget: "day".to_owned(), ..sample() };
+        let text = text(&ServiceId::try_new("chat").unwrap(), &bound, Timestamp::EPOCH);
+        let wanted =
+            "500 tokens, which budget day leaves (binds) of 3 300 = 3 200 guaranteed + 100 to borrow";
+        assert!(in_one_line(&text).contains(wanted), "{text}");
+    }
+
+    #[test]
     fn what_does_not_limit_is_not_shown() {
         let plain = Headroom {
             pool: "gpt".to_owned(),
@@ -302,7 +348,7 @@ mod tests {
         };
         let text = text(&ServiceId::try_new("chat").unwrap(), &plain, Timestamp::EPOCH);
         assert!(
-            text.contains("borrowing       not allowed") && text.contains("each gateway refuses"),
+            text.contains("to borrow       not allowed") && text.contains("each gateway refuses"),
             "{text}"
         );
         for absent in ["budget", "in flight", "requests  ", "debt", "shadow", "next change", "would"] {

@@ -117,6 +117,15 @@ pub(crate) fn grouped_by(number: u64, mark: char) -> String {
     text
 }
 
+/// A decimal with at least two and at most six places, for reading; exports carry every digit.
+pub(crate) fn money(decimal: &str) -> String {
+    const PLACES: std::ops::RangeInclusive<usize> = 2..=6;
+    let (whole, fraction) = decimal.split_once('.').unwrap_or((decimal, ""));
+    let shown = fraction.get(..*PLACES.end()).unwrap_or(fraction);
+    let shown = shown.trim_end_matches('0');
+    format!("{whole}.{shown:0<2}")
+}
+
 /// How much of something is used, in ten steps: `███░░░░░░░`. Anything shows, and so does anything that is left.
 pub(crate) fn bar(used: u64, limit: u64) -> String {
     const STEPS: usize = 10;
@@ -155,5 +164,13 @@ mod tests {
     #[test]
     fn numbers_are_grouped_by_thousands() {
         assert_eq!([0, 999, 1000, 1_234_567].map(grouped), ["0", "999", "1 000", "1 234 567"]);
+    }
+
+    #[test]
+    fn money_is_readable() {
+        let cases = [("1.500000000000", "1.50"), ("0.000012345678", "0.000012"), ("3", "3.00")];
+        for (decimal, text) in cases {
+            assert_eq!(money(decimal), text);
+        }
     }
 }

@@ -137,18 +137,9 @@ impl Row {
             [self.input_tokens, self.input_cached_tokens, self.output_tokens, self.requests, self.refused];
         let mut cells = vec![team.to_owned(), self.service.clone()];
         cells.extend(numbers.map(output::grouped));
-        cells.push(self.cost.as_deref().map_or_else(|| "–".to_owned(), money));
+        cells.push(self.cost.as_deref().map_or_else(|| "–".to_owned(), output::money));
         cells
     }
-}
-
-/// A decimal with at least two and at most six places, for reading; exports carry every digit.
-fn money(decimal: &str) -> String {
-    const PLACES: std::ops::RangeInclusive<usize> = 2..=6;
-    let (whole, fraction) = decimal.split_once('.').unwrap_or((decimal, ""));
-    let shown = fraction.get(..*PLACES.end()).unwrap_or(fraction);
-    let shown = shown.trim_end_matches('0');
-    format!("{whole}.{shown:0<2}")
 }
 
 /// Percent-encodes a query value (RFC 3986, everything but unreserved characters).
@@ -167,14 +158,6 @@ fn escaped(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn money_is_readable() {
-        let cases = [("1.500000000000", "1.50"), ("0.000012345678", "0.000012"), ("3", "3.00")];
-        for (decimal, text) in cases {
-            assert_eq!(money(decimal), text);
-        }
-    }
 
     #[test]
     fn what_showback_refuses_is_told_with_its_option() {

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use crate::amount::{Tokens, TokensPerMinute};
 use crate::bucket::Level;
-use crate::budget::{Budget, BudgetKind, BudgetLimit, BudgetState};
+use crate::budget::{Budget, BudgetKind, BudgetState};
 use crate::burst::{BurstRecord, Phase};
 use crate::calendar::Utc;
-use crate::desk::{Desk, Explained};
+use crate::desk::{Available, Desk, Explained};
 use crate::ids::{BudgetId, BurstId, ServiceId};
 use crate::ledger::levels::Place;
 use crate::ledger::{Account, CapacityUsed, Quantity, Refusal, Totals};
@@ -35,6 +35,8 @@ pub struct Standing {
 pub struct Headroom {
     /// Where the allocation stands.
     pub standing: Standing,
+    /// What it could use at once, and what that is made of.
+    pub available: Available,
     /// What the service is entitled to, bursts not counted.
     pub terms: Terms,
     /// The bursts that count now.
@@ -129,29 +131,14 @@ impl Desk {
         let (ledger, now) = (&self.ledger, self.ledger.at());
         let levels = ledger.levels();
         let segment = levels.plan(place).at(now);
-        let (borrowable, _) = ledger.borrowable(service);
-        let own = levels.guarantee(place).plus(Level::from_tokens(self.hands[place.index()].free().tokens));
+        let available = self.available(place, service);
         Some(Standing {
             rate: segment.rate,
-            available: own.max(Level::ZERO).plus(borrowable).available().min(self.budgets_leave(place)),
-            borrowable: borrowable.available(),
+            available: available.tokens,
+            borrowable: available.borrowable,
             depth: segment.depth.available(),
             full_after: levels.full_at(place).map(|at| at.since(now)),
         })
-    }
-
-    /// How many tokens hard budgets leave: none where one in money is used up. What is in hand they have counted.
-    fn budgets_leave(&self, place: Place) -> Tokens {
-        let (account, now) = (self.ledger.account_at(place), self.ledger.at());
-        let leaves = |budget: &BudgetState| {
-            let room = budget.room_at(now, account.drawn()) + budget.part(self.hands[place.index()].free());
-            match budget.budget.limit {
-                BudgetLimit::Money(..) if room > 0 => u64::MAX,
-                BudgetLimit::Money(..) | BudgetLimit::Tokens(_) => room,
-            }
-        };
-        let hard = account.budgets().iter().filter(|budget| budget.refuses());
-        Tokens::new(hard.map(leaves).min().unwrap_or(u64::MAX))
     }
 
     /// Where a service stands and why, and whether a request of a size would pass; none if it has no allocation.
@@ -163,6 +150,7 @@ impl Desk {
         let bursts = ledger.terms().bursts_of(service).filter(|burst| burst.phase(now) == Phase::Active);
         Some(Headroom {
             standing: self.standing(service)?,
+            available: self.available(place, service),
             terms: terms.clone(),
             bursts: bursts.cloned().collect(),
             in_flight,
@@ -172,7 +160,7 @@ impl Desk {
             repaid: self.repaid(place, account),
             borrowed: account.borrowed_at(now).available(),
             lent: levels.lent(place),
-            threshold: ledger.borrowable(service).1.available(),
+            threshold: ledger.room_to_borrow(service).threshold.available(),
             budgets: account.budgets().iter().map(|state| budget_standing(state, account, now)).collect(),
             pool: self.pool_standing(),
             next_change: self.next_change(service, account, terms),
@@ -279,6 +267,9 @@ impl Headroom {
         }
         if self.debt > Tokens::ZERO {
             return format!("{} tokens are owed and refill first, at {} a minute", self.debt, self.repaid);
+        }
+        if let Some((id, _)) = &self.available.budget {
+            return format!("{available} tokens could be used at once, which is what budget {id} leaves");
         }
         if borrowable > Tokens::ZERO {
             return format!("{available} tokens could be used at once, {borrowable} of them borrowed");

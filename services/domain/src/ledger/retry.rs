@@ -77,7 +77,7 @@ pub(super) fn borrowable(levels: &Levels, borrowing: &Borrowing) -> Level {
 }
 
 /// What is spare beyond a threshold.
-fn lendable(levels: &Levels, threshold_percent: u8) -> Level {
+pub(super) fn lendable(levels: &Levels, threshold_percent: u8) -> Level {
     levels.spare().minus(kept(levels.idle_spare(), threshold_percent))
 }
 

@@ -7,7 +7,7 @@ use crate::ids::ServiceId;
 use crate::ledger::levels::Place;
 use crate::ledger::refusal::{Bound, CapacityUsed, Refusal, Retry};
 use crate::ledger::retry::{
-    Borrowing, First, Short, borrowable, first_admission, first_admission_from, kept, split,
+    Borrowing, First, Short, borrowable, first_admission, first_admission_from, kept, lendable, split,
 };
 use crate::ledger::{Account, Ledger, Quantity};
 use crate::policy::Terms;
@@ -20,6 +20,24 @@ pub(super) struct Allocation<'a> {
     pub(super) place: Place,
     pub(super) account: &'a Account,
     pub(super) terms: &'a Terms,
+}
+
+/// What a service could borrow, by what limits it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RoomToBorrow {
+    /// What it may borrow before it reaches its ceiling.
+    pub ceiling: Level,
+    /// What others leave, and higher priorities.
+    pub others: Level,
+    /// What it must leave for higher priorities.
+    pub threshold: Level,
+}
+
+impl RoomToBorrow {
+    /// What could be borrowed.
+    pub fn least(&self) -> Level {
+        self.ceiling.min(self.others)
+    }
 }
 
 impl Ledger {
@@ -40,11 +58,9 @@ impl Ledger {
         self.allocation(service).map_or(Retry::Never, first)
     }
 
-    /// What a service could borrow now, and what it must leave for higher priorities. Nothing without an allocation.
-    pub fn borrowable(&self, service: &ServiceId) -> (Level, Level) {
-        self.allocation(service).map_or((Level::ZERO, Level::ZERO), |allocation| {
-            (allocation.borrowable(), allocation.threshold())
-        })
+    /// What a service could borrow now, and what limits that. Nothing without an allocation.
+    pub fn room_to_borrow(&self, service: &ServiceId) -> RoomToBorrow {
+        self.allocation(service).map_or_else(RoomToBorrow::default, |allocation| allocation.room_to_borrow())
     }
 }
 
@@ -120,6 +136,15 @@ impl Allocation<'_> {
     /// What borrowers on these terms must leave of the spare.
     fn threshold(&self) -> Level {
         kept(self.ledger.levels.idle_spare(), self.threshold_percent())
+    }
+
+    fn room_to_borrow(&self) -> RoomToBorrow {
+        let (levels, borrowing) = (&self.ledger.levels, self.borrowing());
+        RoomToBorrow {
+            ceiling: borrowing.bucket.level_at(borrowing.plan, levels.at()).max(Level::ZERO),
+            others: lendable(levels, borrowing.threshold_percent).max(Level::ZERO),
+            threshold: self.threshold(),
+        }
     }
 
     pub(super) fn borrowing(&self) -> Borrowing<'_> {

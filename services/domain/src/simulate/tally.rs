@@ -55,7 +55,9 @@ impl Tally {
                     self.shadowed.add(1, asked.tokens);
                 }
             }
-            Err(refusal) => self.refused(asked, Why { limit: refusal.limit().as_str(), retry: refusal.retry() }),
+            Err(refusal) => {
+                self.refused(asked, Why { limit: refusal.limit().as_str(), retry: refusal.retry() })
+            }
         }
     }
 

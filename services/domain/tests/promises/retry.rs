@@ -35,7 +35,9 @@ fn passes(now: &Desk, ask: &Reserve, at: Timestamp, ticks: u32) -> Result<(), Re
 }
 
 fn is_full_of_what_is_held(now: &Desk, service: &ServiceId, refusal: &Refusal) -> bool {
-    let Refusal::BudgetUsed { budget: bound, used, retry: Retry::At { .. }, .. } = refusal else { return false };
+    let Refusal::BudgetUsed { budget: bound, used, retry: Retry::At { .. }, .. } = refusal else {
+        return false;
+    };
     let account = now.ledger().account(service).expect("it has a budget");
     let state = account.budgets().iter().find(|state| state.budget.id == *bound).expect("it bound");
     state.part(account.drawn()) >= *used
@@ -50,9 +52,7 @@ pub(crate) fn check(desk: &Desk, ask: &Reserve, refusal: &Refusal) -> Result<(),
         }
         for ticks in [0, 15] {
             if let Err(again) = passes(desk, ask, at, ticks) {
-                return Err(format!(
-                    "told {at:?} at {now} by {refusal:?}, and then {again:?} ({ticks})"
-                ));
+                return Err(format!("told {at:?} at {now} by {refusal:?}, and then {again:?} ({ticks})"));
             }
         }
         return Ok(());

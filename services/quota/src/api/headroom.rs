@@ -101,7 +101,7 @@ fn coming(terms: &PoolTerms, service: &ServiceId, now: Timestamp) -> Vec<wire::N
 }
 
 fn headroom_to_wire(pool: &PoolId, headroom: &Headroom, coming: Vec<wire::NextChange>) -> wire::Headroom {
-    let Headroom { standing, terms, pool: whole, totals, .. } = headroom;
+    let Headroom { standing, available, terms, pool: whole, totals, .. } = headroom;
     wire::Headroom {
         pool: pool.to_string(),
         standing: Some(standing_to_wire(standing)),
@@ -131,6 +131,11 @@ fn headroom_to_wire(pool: &PoolId, headroom: &Headroom, coming: Vec<wire::NextCh
         prospect: headroom.prospect.as_ref().map(prospect_to_wire),
         summary: headroom.summary(),
         coming,
+        guaranteed: available.guaranteed.get(),
+        in_hand: available.in_hand.get(),
+        ceiling_leaves: available.ceiling_leaves.get(),
+        others_leave: available.others_leave.get(),
+        binding_budget: available.budget.as_ref().map_or_else(String::new, |(id, _)| id.to_string()),
     }
 }
 

@@ -131,7 +131,8 @@ impl Flow {
 
     fn shadowed(&self, service: &ServiceId, limit: Limit, requests: u64) {
         let (pool, service) = (self.pool.to_string(), service.to_string());
-        counter!(SHADOWED, "pool" => pool, "service" => service, "limit" => limit.as_str()).increment(requests);
+        counter!(SHADOWED, "pool" => pool, "service" => service, "limit" => limit.as_str())
+            .increment(requests);
     }
 
     /// Shows a pool as a whole.

@@ -7,7 +7,7 @@ use weir_proto::governance::v1::{AllocationOutcome, SimulatedBudget, SimulatedRe
 
 use super::shown::{Found, amount, instant};
 use crate::instant::Span;
-use crate::output::{bar, grouped};
+use crate::output::{bar, grouped, money};
 
 /// Allocations that are explained; the rest is counted.
 const EXPLAINED_MAX: usize = 10;
@@ -112,7 +112,7 @@ fn level_text(level: &SimulatedBudget) -> String {
     };
     let text = |amount: u64| match unit {
         "tokens" => grouped(amount),
-        _ => Decimal(Money::new(amount)).to_string(),
+        _ => money(&Decimal(Money::new(amount)).to_string()),
     };
     format!("{} {} of {} {unit}", bar(level.used, limit), text(level.used), text(limit))
 }

@@ -11,15 +11,19 @@ use crate::policy::Terms;
 const DAY_MS: u64 = 24 * 3_600 * 1_000;
 
 fn with_budget(limit: u64) -> Terms {
-    let budget = Budget {
+    Terms { budgets: vec![daily(limit)], ..terms(60_000) }
+}
+
+/// A hard budget of so many tokens a day.
+pub(super) fn daily(limit: u64) -> Budget {
+    Budget {
         id: BudgetId::try_new("daily").unwrap(),
         limit: BudgetLimit::Tokens(Tokens::new(limit)),
         period: Period::Day,
         zone: Zone::UTC,
         kind: BudgetKind::Hard,
         thresholds: vec![50, 80],
-    };
-    Terms { budgets: vec![budget], ..terms(60_000) }
+    }
 }
 
 fn thresholds_told(story: &Story) -> usize {

@@ -1,6 +1,8 @@
 //! Stories of headroom: what it says of the next request is what would be said to it.
 
+use super::budgets::daily;
 use super::story::{Story, may_borrow, quantity, rpm, service, terms};
+use crate::amount::Tokens;
 use crate::burst::Approval;
 use crate::ledger::{Limit, Refusal, Retry};
 use crate::policy::Terms;
@@ -80,4 +82,58 @@ fn what_is_borrowed_is_what_was_taken_and_has_not_refilled_yet() {
     story.wait_ms(MINUTE_MS);
     assert_eq!(borrowed(&story), 0, "it has refilled");
     story.then_replays();
+}
+
+/// What is available, as it is made up: guaranteed, borrowable, and what ceiling and others leave.
+fn made_up(story: &Story, tokens: u64) -> [u64; 4] {
+    let made = story.desk.headroom(&service("chat"), None).unwrap().available;
+    assert_eq!((made.tokens, made.guaranteed + made.borrowable), (Tokens::new(tokens), Tokens::new(tokens)));
+    [made.guaranteed, made.borrowable, made.ceiling_leaves, made.others_leave].map(Tokens::get)
+}
+
+#[test]
+fn what_is_available_is_what_is_guaranteed_and_what_may_be_borrowed() {
+    let mut story = Story::given_pool(600_000).and("chat", may_borrow(6_000, 12_000));
+    let [guaranteed, borrowable, ceiling, others] = made_up(&story, 7_000);
+    assert_eq!(
+        (guaranteed, borrowable, ceiling),
+        (1_000, 6_000, 6_000),
+        "the ceiling is nearer than the pool's end"
+    );
+    assert!(others > 400_000, "{others}");
+
+    for _ in 0..3 {
+        story.reserve("chat", 1_000).unwrap();
+    }
+    made_up(&story, 4_000);
+    for _ in 0..4 {
+        story.reserve("chat", 1_000).unwrap();
+    }
+    assert_eq!(made_up(&story, 0)[3], others - 6_000, "others leave what was not borrowed");
+    assert_eq!(story.reserve("chat", 1).unwrap_err().limit(), Limit::Ceiling);
+}
+
+#[test]
+fn where_others_leave_less_than_the_ceiling_that_is_what_may_be_borrowed() {
+    let story = Story::given_pool(60_000).and("chat", may_borrow(6_000, 60_000)).and("other", terms(54_000));
+    let [_, borrowable, ceiling, others] = made_up(&story, 51_000);
+    assert!(borrowable == others && others < ceiling, "{borrowable} {ceiling} {others}");
+}
+
+#[test]
+fn a_hard_budget_that_leaves_less_is_named_and_one_that_leaves_more_is_not() {
+    let budget = |limit| Terms { budgets: vec![daily(limit)], ..may_borrow(6_000, 12_000) };
+    let binds = |limit| {
+        let story = Story::given_pool(600_000).and("chat", budget(limit));
+        let headroom = story.desk.headroom(&service("chat"), None).unwrap();
+        (
+            headroom.available.tokens.get(),
+            headroom.available.budget.as_ref().map(|(id, _)| id.to_string()),
+            headroom.summary(),
+        )
+    };
+    let left = "500 tokens could be used at once, which is what budget daily leaves".to_owned();
+    assert_eq!(binds(500), (500, Some("daily".to_owned()), left));
+    let both = "7000 tokens could be used at once, 6000 of them borrowed".to_owned();
+    assert_eq!(binds(50_000), (7_000, None, both));
 }
