@@ -7,14 +7,15 @@ mod governance;
 mod headroom;
 mod input;
 mod refusal;
+mod serve;
 mod session;
 
 use std::sync::Arc;
-use std::time::Duration;
 
+use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tonic::transport::server::{Server, ServerTlsConfig, TcpIncoming};
+use tonic::service::Routes;
 use weir_proto::FILE_DESCRIPTOR_SET;
 use weir_proto::envoy::service::ratelimit::v3::rate_limit_service_server::RateLimitServiceServer;
 use weir_proto::governance::v1::governance_service_server::GovernanceServiceServer;
@@ -30,11 +31,7 @@ use auth::{Gate, Stay};
 use envoy::RateLimit;
 use envoy::settings::Envoy;
 use governance::Governance;
-
-/// How long a connection may be silent before its peer is asked whether it is there, and how long it may take to say so:
-/// sessions of a node that is gone must not stay for ever.
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
-const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+use serve::Entrance;
 
 /// The largest policy that is applied: some 100,000 allocations. Only whoever is known may send one.
 const POLICY_BYTES_MAX: usize = 32 * 1024 * 1024;
@@ -45,7 +42,7 @@ pub(crate) struct Parts {
     pub(crate) org: OrgHandle,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) authenticator: Arc<Authenticator>,
-    pub(crate) tls: Option<ServerTlsConfig>,
+    pub(crate) tls: Option<ServerConfig>,
     pub(crate) envoy: Envoy,
     pub(crate) simulator: Simulator,
 }
@@ -78,27 +75,11 @@ pub(crate) async fn serve(
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         .build_v1()
         .map_err(|problem| problem.to_string())?;
-    server(tls)?
-        .layer(gate)
-        .add_service(health)
-        .add_service(AdmissionServiceServer::new(admission))
+    let others = Routes::new(health)
         .add_service(GovernanceServiceServer::new(governance).max_decoding_message_size(POLICY_BYTES_MAX))
         .add_service(RateLimitServiceServer::new(rate_limit))
-        .add_service(reflection)
-        .serve_with_incoming_shutdown(
-            TcpIncoming::from(listener).with_nodelay(Some(true)),
-            shutdown.cancelled_owned(),
-        )
-        .await
-        .map_err(|problem| problem.to_string())
-}
-
-fn server(tls: Option<ServerTlsConfig>) -> Result<Server, String> {
-    let server = Server::builder()
-        .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
-        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT));
-    match tls {
-        Some(tls) => server.tls_config(tls).map_err(|problem| problem.to_string()),
-        None => Ok(server),
-    }
+        .add_service(reflection);
+    let entrance = Entrance::new(gate, AdmissionServiceServer::new(admission), others);
+    serve::serve(entrance, listener, tls.map(Arc::new), shutdown).await;
+    Ok(())
 }

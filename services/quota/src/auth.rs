@@ -161,14 +161,19 @@ impl Authenticator {
 
     /// Whether somebody who was known is so still, for calls that go on.
     pub(crate) fn is_still_known(&self, caller: &Caller) -> bool {
-        let now = self.clock.now();
         match caller.means() {
             Means::AccessKey(hash) => {
-                self.org.load().principal_of(hash, now).as_ref() == Some(caller.principal())
+                self.org.load().principal_of(hash, self.clock.now()).as_ref() == Some(caller.principal())
             }
-            Means::Token { until } => now < *until,
+            Means::Token { until } => self.clock.now() < *until,
             Means::AdminToken | Means::NodeToken | Means::ThisMachine | Means::Certificate => true,
         }
+    }
+
+    /// Whether somebody who was known by what they show again is known without another look at that. Not by a signed token:
+    /// its issuer may have taken the key back.
+    pub(crate) fn knows_again(&self, caller: &Caller) -> bool {
+        !matches!(caller.means(), Means::Token { .. }) && self.is_still_known(caller)
     }
 
     fn bearer(&self, token: &str) -> Result<Caller, Unknown> {

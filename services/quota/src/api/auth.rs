@@ -4,19 +4,16 @@
 //! so that whoever is turned away costs next to nothing.
 
 mod stay;
+mod visitor;
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures_util::future::{Either, Ready, ready};
-use http::{HeaderMap, Request, Response};
-use tonic::body::Body;
-use tonic::transport::server::{TcpConnectInfo, TlsConnectInfo};
+use http::header::AUTHORIZATION;
+use http::{HeaderValue, Request};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
-use tower::{Layer, Service};
 use weir_domain::access::Action;
 use weir_runtime::trace::{TRACEPARENT, TraceContext};
 
@@ -25,11 +22,12 @@ use crate::auth::rules::{self, Rule};
 use crate::auth::{Authenticator, Caller, Shown, Unknown};
 
 pub(crate) use stay::Stay;
+pub(super) use visitor::Visitor;
 
 /// When a caller may ask again whose issuer's keys are being fetched: a fetch takes less than a second.
 const KEYS_RETRY: Duration = Duration::from_secs(1);
 
-/// Lets calls pass or not.
+/// Lets calls pass or not. Clones share everything.
 #[derive(Clone)]
 pub(crate) struct Gate(Arc<Parts>);
 
@@ -44,53 +42,17 @@ impl Gate {
         let (failures, commands) = (FailureGuard::default(), CommandGuard::default());
         Self(Arc::new(Parts { authenticator, failures, commands }))
     }
-}
 
-impl<S> Layer<S> for Gate {
-    type Service = Gated<S>;
-
-    fn layer(&self, inner: S) -> Gated<S> {
-        Gated { gate: Arc::clone(&self.0), inner }
-    }
-}
-
-/// A service behind the gate.
-#[derive(Clone)]
-pub(crate) struct Gated<S> {
-    gate: Arc<Parts>,
-    inner: S,
-}
-
-impl<S, B> Service<Request<B>> for Gated<S>
-where
-    S: Service<Request<B>, Response = Response<Body>>,
-{
-    type Response = S::Response;
-    type Error = S::Error;
-    type Future = Either<S::Future, Ready<Result<S::Response, S::Error>>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        match self.gate.admit(&mut request) {
-            Ok(()) => Either::Left(self.inner.call(request)),
-            Err(status) => Either::Right(ready(Ok(status.into_http()))),
-        }
-    }
-}
-
-impl Parts {
-    fn admit<B>(&self, request: &mut Request<B>) -> Result<(), Status> {
+    /// Lets a call pass, or says why not.
+    pub(super) fn admit<B>(&self, request: &mut Request<B>, visitor: &Visitor) -> Result<(), Status> {
         let path = request.uri().path();
         let rule =
             rules::of(path).ok_or_else(|| Status::unimplemented(format!("there is no method {path}")))?;
         let guarded = rules::is_governance(path);
         if !matches!(rule, Rule::Open) {
-            let caller = self.identify(request)?;
+            let caller = self.0.identify(request, visitor)?;
             if guarded {
-                self.count(&caller, rule, peer(request)).map_err(|wait| {
+                self.0.count(&caller, rule, visitor.address()).map_err(|wait| {
                     exhausted("too many calls of governance by the same caller; ask less often", wait)
                 })?;
             }
@@ -103,7 +65,9 @@ impl Parts {
         }
         Ok(())
     }
+}
 
+impl Parts {
     fn count(&self, caller: &Caller, rule: Rule, peer: Option<IpAddr>) -> Result<(), Duration> {
         let name = &caller.principal().name;
         match rule {
@@ -112,13 +76,20 @@ impl Parts {
         }
     }
 
-    fn identify<B>(&self, request: &Request<B>) -> Result<Caller, Status> {
-        let tls = request.extensions().get::<TlsConnectInfo<TcpConnectInfo>>();
-        let peer = peer(request);
-        let certificates = tls.and_then(TlsConnectInfo::peer_certs);
-        let certificate = certificates.as_deref().and_then(|chain| chain.first());
-        let shown = Shown { peer, certificate, bearer: bearer(request.headers()) };
-        self.authenticator.identify(&shown).map_err(|unknown| self.turn_away(&unknown, peer))
+    fn identify<B>(&self, request: &Request<B>, visitor: &Visitor) -> Result<Caller, Status> {
+        let shown = request.headers().get(AUTHORIZATION);
+        if let Some(caller) = visitor.known_by(shown).filter(|known| self.authenticator.knows_again(known)) {
+            return Ok(caller);
+        }
+        let by = Shown {
+            peer: visitor.address(),
+            certificate: visitor.certificate(),
+            bearer: shown.and_then(bearer),
+        };
+        let caller = self.authenticator.identify(&by);
+        let caller = caller.map_err(|unknown| self.turn_away(&unknown, visitor.address()))?;
+        visitor.remember(shown, &caller);
+        Ok(caller)
     }
 
     fn turn_away(&self, unknown: &Unknown, peer: Option<IpAddr>) -> Status {
@@ -136,13 +107,6 @@ impl Parts {
     }
 }
 
-/// Where a call comes from.
-fn peer<B>(request: &Request<B>) -> Option<IpAddr> {
-    let tls = request.extensions().get::<TlsConnectInfo<TcpConnectInfo>>();
-    let tcp = tls.map(TlsConnectInfo::get_ref).or_else(|| request.extensions().get());
-    tcp.and_then(TcpConnectInfo::remote_addr).map(|address| address.ip())
-}
-
 /// Somebody may not do what they ask to do.
 pub(super) fn permission_denied(denied: &impl std::fmt::Display) -> Status {
     Status::permission_denied(denied.to_string())
@@ -153,9 +117,8 @@ fn exhausted(message: &str, wait: Duration) -> Status {
     Status::with_error_details(Code::ResourceExhausted, message, details)
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let value = headers.get(http::header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, token) = value.split_once(' ')?;
+fn bearer(authorization: &HeaderValue) -> Option<&str> {
+    let (scheme, token) = authorization.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }
 

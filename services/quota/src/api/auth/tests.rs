@@ -1,9 +1,8 @@
 //! What passes the gate, and what it carries then.
 
-use std::convert::Infallible;
+use std::net::Ipv4Addr;
 
 use arc_swap::ArcSwap;
-use tower::ServiceExt;
 use weir_domain::org::Org;
 use weir_runtime::clock::SystemClock;
 
@@ -25,51 +24,72 @@ fn call(path: &str, headers: &[(&'static str, &str)]) -> Request<()> {
     request.uri(path).body(()).unwrap()
 }
 
-/// What became of a call: the status, and who and which trace arrived behind the gate.
-async fn passed(gate: &Gate, request: Request<()>) -> Result<(Option<Caller>, Option<TraceContext>), Code> {
-    let behind = tower::service_fn(|request: Request<()>| async move {
-        let mut response = Response::new(Body::empty());
-        *response.extensions_mut() = request.extensions().clone();
-        Ok::<_, Infallible>(response)
-    });
-    let response = gate.layer(behind).oneshot(request).await.unwrap();
-    if let Some(status) = Status::from_header_map(response.headers()) {
-        return Err(status.code());
-    }
-    Ok((response.extensions().get().cloned(), response.extensions().get().copied()))
+/// Somebody on this machine.
+fn visitor() -> Visitor {
+    Visitor::new(Some(Ipv4Addr::LOCALHOST.into()), None)
 }
 
-#[tokio::test]
-async fn whoever_passes_is_known_behind_the_gate() {
+/// What became of a call: the status, and who and which trace it carries behind the gate.
+fn passed(gate: &Gate, mut call: Request<()>) -> Result<(Option<Caller>, Option<TraceContext>), Code> {
+    passed_by(&visitor(), gate, &mut call)
+}
+
+fn passed_by(
+    visitor: &Visitor,
+    gate: &Gate,
+    call: &mut Request<()>,
+) -> Result<(Option<Caller>, Option<TraceContext>), Code> {
+    gate.admit(call, visitor).map_err(|status| status.code())?;
+    Ok((call.extensions().get().cloned(), call.extensions().get().copied()))
+}
+
+#[test]
+fn whoever_passes_is_known_behind_the_gate() {
     let gate = gate();
     for bearer in ["Bearer s3cret", "bearer s3cret", "BEARER  s3cret "] {
-        let (caller, _) = passed(&gate, call(RESERVE, &[("authorization", bearer)])).await.unwrap();
+        let (caller, _) = passed(&gate, call(RESERVE, &[("authorization", bearer)])).unwrap();
         assert_eq!(caller.unwrap().principal().name, "admin", "{bearer:?}");
     }
     for wrong in ["s3cret", "Bearer s3cre", "Basic s3cret", "Bearer", ""] {
-        let outcome = passed(&gate, call(RESERVE, &[("authorization", wrong)])).await;
+        let outcome = passed(&gate, call(RESERVE, &[("authorization", wrong)]));
         assert_eq!(outcome.unwrap_err(), Code::Unauthenticated, "{wrong:?}");
     }
 }
 
-#[tokio::test]
-async fn health_asks_nobody_who_they_are() {
-    let (caller, _) = passed(&gate(), call("/grpc.health.v1.Health/Check", &[])).await.unwrap();
+#[test]
+fn health_asks_nobody_who_they_are() {
+    let (caller, _) = passed(&gate(), call("/grpc.health.v1.Health/Check", &[])).unwrap();
     assert_eq!(caller, None);
 }
 
-#[tokio::test]
-async fn what_nobody_thought_about_may_be_called_by_nobody() {
+#[test]
+fn what_nobody_thought_about_may_be_called_by_nobody() {
     let admin = [("authorization", "Bearer s3cret")];
     for path in ["/weir.quota.v1.AdmissionService/Unheard", "/", "/weir.quota.v1.AdmissionService/reserve"] {
-        assert_eq!(passed(&gate(), call(path, &admin)).await.unwrap_err(), Code::Unimplemented, "{path}");
+        assert_eq!(passed(&gate(), call(path, &admin)).unwrap_err(), Code::Unimplemented, "{path}");
     }
 }
 
-#[tokio::test]
-async fn the_callers_trace_is_noted() {
+#[test]
+fn the_callers_trace_is_noted() {
     let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     let headers = [("authorization", "Bearer s3cret"), (TRACEPARENT, parent)];
-    let (_, trace) = passed(&gate(), call(RESERVE, &headers)).await.unwrap();
+    let (_, trace) = passed(&gate(), call(RESERVE, &headers)).unwrap();
     assert_eq!(trace.unwrap().to_string(), parent);
+}
+
+#[test]
+fn a_connection_that_was_known_by_one_token_is_not_known_by_another() {
+    let (gate, visitor) = (gate(), visitor());
+    let shows = |bearer: &str| {
+        let outcome = passed_by(&visitor, &gate, &mut call(RESERVE, &[("authorization", bearer)]));
+        outcome.map(|(caller, _)| caller.unwrap().principal().name.clone())
+    };
+    for _ in 0..2 {
+        assert_eq!(shows("Bearer s3cret"), Ok("admin".to_owned()));
+        assert_eq!(shows("Bearer s3cres"), Err(Code::Unauthenticated));
+        assert_eq!(shows("Bearer s3cret2"), Err(Code::Unauthenticated));
+    }
+    let nothing = passed_by(&visitor, &gate, &mut call(RESERVE, &[]));
+    assert_eq!(nothing.unwrap_err(), Code::Unauthenticated);
 }
