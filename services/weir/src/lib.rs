@@ -113,7 +113,7 @@ async fn run(command: Command, config: config::Config, own_prefix: &[&str]) -> a
         Command::Access(command) => access::run(&config, command).await?,
         Command::WhoAmI => access::who_am_i(&config).await?,
         Command::Headroom { service, pool, tokens } => {
-            headroom::run(&config, service, pool, tokens.map(|it| it.0)).await?
+            headroom::run(&config, service, pool, tokens.map(|it| it.0)).await?;
         }
         Command::Report(options) => report::run(&config, options).await?,
         Command::Events(asked) => events::run(&config, asked).await?,

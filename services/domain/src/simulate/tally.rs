@@ -56,7 +56,7 @@ impl Tally {
                 }
             }
             Err(refusal) => {
-                self.refused(asked, Why { limit: refusal.limit().as_str(), retry: refusal.retry() })
+                self.refused(asked, Why { limit: refusal.limit().as_str(), retry: refusal.retry() });
             }
         }
     }

@@ -33,7 +33,7 @@ mod tests {
 
     #[test]
     fn a_count_is_at_least_one_and_may_have_marks() {
-        assert_eq!(["1", "50_000", "007"].map(|text| text.parse()), [1, 50_000, 7].map(|it| Ok(Count(it))));
+        assert_eq!(["1", "50_000", "007"].map(str::parse), [1, 50_000, 7].map(|it| Ok(Count(it))));
         for text in ["0", "-5", "", "_", "1.5", "5k", "+5", "99999999999999999999"] {
             assert_eq!(text.parse::<Count>(), Err(InvalidCount), "{text}");
         }
@@ -67,8 +67,10 @@ mod tests {
     fn every_number_instant_and_span_may_begin_with_a_hyphen() {
         fn check(command: &clap::Command, path: &str) {
             for argument in command.get_arguments() {
-                let value =
-                    argument.get_value_names().and_then(|names| names.first()).map(|name| name.as_str());
+                let value = argument
+                    .get_value_names()
+                    .and_then(|names| names.first())
+                    .map(clap::builder::Str::as_str);
                 if matches!(value, Some("N" | "SECONDS" | "INSTANT" | "SPAN")) {
                     assert!(argument.is_allow_hyphen_values_set(), "{path} {}", argument.get_id());
                 }
