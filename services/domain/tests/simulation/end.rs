@@ -73,7 +73,8 @@ impl Pool {
             };
             // A gateway does not know what is left of a slice in money.
             let money_max = slice.tokens().get() * PRICE;
-            let is_paid_for = slice.holder().is_some() || slice.outstanding().money.get() <= money_max;
+            let is_known = slice.holder().is_none() && !self.journal.is_priced_no_longer(id);
+            let is_paid_for = !is_known || slice.outstanding().money.get() <= money_max;
             if !is_right || !is_paid_for {
                 return Err(format!("conservation: {held} are held of {slice:?}"));
             }

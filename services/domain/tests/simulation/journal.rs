@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use weir_domain::amount::Tokens;
+use weir_domain::amount::{Money, Tokens};
 use weir_domain::ids::{HoldId, ServiceId, SliceId};
 use weir_domain::ledger::{Event, Ledger, LedgerImage, Moved};
 
@@ -14,6 +14,8 @@ pub(crate) struct Journal {
     events: Vec<Event>,
     settled: BTreeMap<HoldId, (ServiceId, Tokens)>,
     drawn: BTreeSet<SliceId>,
+    /// Of a hold that held money, and was settled when none was counted any more.
+    no_longer_priced: BTreeSet<SliceId>,
     snapshot: Option<(usize, LedgerImage)>,
 }
 
@@ -23,7 +25,10 @@ impl Journal {
         for event in &events {
             let Event::Moved(movement) = event else { continue };
             match &movement.what {
-                Moved::Settled { hold, used, .. } => {
+                Moved::Settled { hold, held, used, .. } => {
+                    if *held > Money::ZERO && used.money == Money::ZERO && used.tokens > Tokens::ZERO {
+                        self.no_longer_priced.insert(hold.slice());
+                    }
                     let charged = (movement.service.clone(), used.tokens);
                     if let Some(before) = self.settled.insert(*hold, charged) {
                         return Err(format!(
@@ -47,6 +52,11 @@ impl Journal {
 
     pub(crate) fn has_settled(&self, hold: HoldId) -> bool {
         self.settled.contains_key(&hold)
+    }
+
+    /// Whether the slice has money of calls that were charged for tokens alone.
+    pub(crate) fn is_priced_no_longer(&self, slice: SliceId) -> bool {
+        self.no_longer_priced.contains(&slice)
     }
 
     pub(crate) fn has_drawn(&self, slice: SliceId) -> bool {
