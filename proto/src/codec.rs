@@ -3,6 +3,7 @@
 mod access;
 mod burst;
 mod directory;
+mod history;
 mod limit;
 mod policy;
 mod quota;
@@ -22,6 +23,7 @@ pub use directory::{
     caller_key_from_wire, caller_key_to_wire, directory_from_bytes, directory_from_wire, directory_to_bytes,
     directory_to_wire,
 };
+pub use history::decision_to_wire;
 pub use limit::{limit_from_wire, limit_to_wire};
 pub use policy::{
     allocation_from_wire, allocation_to_wire, exception_from_wire, exception_to_wire, policy_from_wire,

@@ -15,6 +15,18 @@ pub struct Authorship {
     pub commit: Option<String>,
 }
 
+impl Authorship {
+    /// Whether somebody decided, or somebody else in their name.
+    pub fn is_by(&self, name: &str) -> bool {
+        self.author == name || actor(&self.author) == name || acted_for(&self.author) == Some(name)
+    }
+}
+
+/// In whose name whoever decided did so, if in anybody's.
+fn acted_for(author: &str) -> Option<&str> {
+    Some(author.strip_suffix(')')?.rsplit_once(" (by ")?.0)
+}
+
 /// Decides in the name of somebody: both names are kept.
 pub fn in_the_name_of(somebody: &str, actor: &str) -> String {
     format!("{somebody} (by {actor})")
@@ -34,5 +46,12 @@ mod tests {
     fn whoever_decides_in_the_name_of_somebody_is_the_one_who_decided() {
         assert_eq!(actor(&in_the_name_of("grace", "ada")), "ada");
         assert_eq!(actor("grace"), "grace");
+        let by = Authorship {
+            author: in_the_name_of("grace", "ada"),
+            reason: String::new(),
+            at: Timestamp::EPOCH,
+            commit: None,
+        };
+        assert!(by.is_by("grace") && by.is_by("ada") && by.is_by("grace (by ada)") && !by.is_by("bo"));
     }
 }

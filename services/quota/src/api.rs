@@ -23,6 +23,7 @@ use weir_proto::quota::v1::admission_service_server::AdmissionServiceServer;
 use weir_runtime::clock::Clock;
 
 use crate::auth::Authenticator;
+use crate::history::History;
 use crate::org_writer::OrgHandle;
 use crate::pool::Pools;
 use crate::simulate::Simulator;
@@ -45,6 +46,7 @@ pub(crate) struct Parts {
     pub(crate) tls: Option<ServerConfig>,
     pub(crate) envoy: Envoy,
     pub(crate) simulator: Simulator,
+    pub(crate) history: Arc<History>,
 }
 
 /// Serves until shutdown; calls under way are answered. Who may call what is decided by the gate before all of them.
@@ -53,7 +55,7 @@ pub(crate) async fn serve(
     listener: TcpListener,
     shutdown: CancellationToken,
 ) -> Result<(), String> {
-    let Parts { pools, org, clock, authenticator, tls, envoy, simulator } = parts;
+    let Parts { pools, org, clock, authenticator, tls, envoy, simulator, history } = parts;
     let stay = Stay::new(Arc::clone(&authenticator), org.directory());
     let rate_limit = RateLimit::new(Arc::clone(&pools), org.prices(), Arc::clone(&clock), envoy);
     let admission = Admission {
@@ -65,7 +67,7 @@ pub(crate) async fn serve(
         stay: stay.clone(),
     };
     let gate = Gate::new(authenticator);
-    let governance = Governance { org, stay, clock, shutdown: shutdown.clone(), simulator };
+    let governance = Governance { org, stay, clock, shutdown: shutdown.clone(), simulator, history };
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_serving::<AdmissionServiceServer<Admission>>().await;
     reporter.set_serving::<GovernanceServiceServer<Governance>>().await;

@@ -7,6 +7,7 @@
 mod api;
 mod auth;
 pub mod config;
+mod history;
 mod metrics;
 mod no_decision;
 mod org_writer;
@@ -38,6 +39,7 @@ pub use rebuild::RebuildError;
 pub use replay::replay_ledger;
 
 use auth::Authenticator;
+use history::History;
 use no_decision::NoDecision;
 use org_writer::{Means, OrgHandle, OrgWriter};
 use pool::{Pools, Shared};
@@ -121,8 +123,9 @@ pub async fn run(config: Config, ports: Ports, shutdown: CancellationToken) -> R
     ready.ready();
     let authenticator = Arc::new(authenticator);
     let simulator = Simulator::new(Arc::clone(recorder.journal()), tasks.clone(), config.rules());
-    let parts =
-        api::Parts { pools, org, clock: ports.clock, authenticator, tls, envoy: config.envoy, simulator };
+    let history = Arc::new(History::new(Arc::clone(recorder.journal())));
+    let (clock, envoy) = (ports.clock, config.envoy);
+    let parts = api::Parts { pools, org, clock, authenticator, tls, envoy, simulator, history };
     let served = api::serve(parts, ports.listener, shutdown).await;
     ready.not_ready("shutting down");
     tasks.begin_shutdown();

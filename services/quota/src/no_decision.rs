@@ -17,6 +17,12 @@ pub(crate) enum NoDecision {
         /// Why.
         reason: String,
     },
+    /// What was asked about could not be read.
+    #[error("the journal could not be read: {reason}")]
+    NotRead {
+        /// Why.
+        reason: String,
+    },
     /// The service is ending.
     #[error("the quota service is shutting down")]
     ShuttingDown,

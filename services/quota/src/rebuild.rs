@@ -128,6 +128,17 @@ pub(crate) async fn fold_pool(
     Ok(folded.ledgers.remove(pool).unwrap_or_default())
 }
 
+/// Hands over what a partition holds from an offset on, up to where it ends now.
+pub(crate) async fn each_from(
+    journal: &SharedJournal,
+    partition: Partition,
+    from: Offset,
+    take: impl FnMut(Offset, QuotaRecorded),
+) -> Result<(), RebuildError> {
+    let end = journal.end(partition).await?;
+    each(journal, Span { partition, from, end, haste: Haste::Beside }, take).await
+}
+
 /// A part of a partition, its end not included.
 #[derive(Clone, Copy)]
 struct Span {

@@ -5,7 +5,7 @@
 
 use crate::authorship::Authorship;
 use crate::fact::QuotaFact;
-use crate::ids::{ExceptionId, PoolId, ServiceId};
+use crate::ids::{ExceptionId, PoolId, ServiceId, TeamId};
 use crate::ledger::{Change, Governed, Moved, Movement, PoolTerms, TermsChanged};
 use crate::org::{Decided, Event, Org, lines};
 use crate::time::Timestamp;
@@ -21,6 +21,8 @@ pub struct Entry {
     pub pool: Option<PoolId>,
     /// The service that it is about, if it is about one.
     pub service: Option<ServiceId>,
+    /// The team that it is about, if it is about one itself and not about a service of it.
+    pub team: Option<TeamId>,
     /// What happened.
     pub what: String,
 }
@@ -66,7 +68,21 @@ impl Chronicle {
             _ => None,
         };
         let what = lines::of_decided(&self.0, &event.what);
-        Some(Entry { at: event.by.at, by: Some(event.by.clone()), pool: None, service, what })
+        let team = self.team_of(&event.what);
+        Some(Entry { at: event.by.at, by: Some(event.by.clone()), pool: None, service, team, what })
+    }
+
+    fn team_of(&self, what: &Decided) -> Option<TeamId> {
+        match what {
+            Decided::TeamDefined(team) => Some(team.id.clone()),
+            Decided::TeamRemoved(team) => Some(team.clone()),
+            Decided::AccessKeyCreated(key) => key.role.team().cloned(),
+            Decided::AccessKeyRevoked(id) => {
+                let key = self.0.access_keys().find(|key| key.id == *id);
+                key.and_then(|key| key.role.team().cloned())
+            }
+            _ => None,
+        }
     }
 
     fn service_of(&self, exception: &ExceptionId) -> Option<ServiceId> {
@@ -79,7 +95,7 @@ impl Chronicle {
         let (at, by, pool_id) = (event.by.at, Some(event.by.clone()), Some(pool.clone()));
         let change = Change::from(event.what.clone());
         let what = lines::of_change(pool, &change, before, at);
-        Entry { at, by, pool: pool_id, service: service_of(&event.what, before), what }
+        Entry { at, by, pool: pool_id, service: service_of(&event.what, before), team: None, what }
     }
 }
 
@@ -105,5 +121,6 @@ fn moved(pool: &PoolId, movement: &Movement) -> Option<Entry> {
         return None;
     };
     let what = format!("budget {budget} of service {service} in pool {pool}: {percent} % used");
-    Some(Entry { at: *at, by: None, pool: Some(pool.clone()), service: Some(service.clone()), what })
+    let (pool, service) = (Some(pool.clone()), Some(service.clone()));
+    Some(Entry { at: *at, by: None, pool, service, team: None, what })
 }

@@ -8,6 +8,7 @@ mod bursts;
 mod debt;
 mod decision;
 mod exceptions;
+mod history;
 mod keys;
 mod policy;
 mod refused;
@@ -29,6 +30,7 @@ use weir_runtime::clock::Clock;
 use super::auth::{Stay, caller};
 use super::input::trace_id;
 use crate::auth::Caller;
+use crate::history::History;
 use crate::org_writer::OrgHandle;
 use crate::simulate::Simulator;
 
@@ -39,6 +41,7 @@ pub(crate) struct Governance {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) shutdown: CancellationToken,
     pub(super) simulator: Simulator,
+    pub(super) history: Arc<History>,
 }
 
 type Directories = Pin<Box<dyn Stream<Item = Result<wire::Directory, Status>> + Send>>;
@@ -144,6 +147,13 @@ impl GovernanceService for Governance {
         request: Request<wire::ListExceptionsRequest>,
     ) -> Answer<wire::ListExceptionsResponse> {
         answer!(self, request, exceptions)
+    }
+
+    async fn list_decisions(
+        &self,
+        request: Request<wire::ListDecisionsRequest>,
+    ) -> Answer<wire::ListDecisionsResponse> {
+        answer!(self, request, decisions)
     }
 
     async fn create_caller_key(

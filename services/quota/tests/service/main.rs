@@ -7,6 +7,7 @@ mod auth;
 mod bursts;
 mod commands;
 mod debt;
+mod decisions;
 mod envoy;
 mod explained;
 mod faults;

@@ -17,7 +17,7 @@ const CALLERS: [&str; 7] = ["ada", "grace", "wendy", "olga", "gateway-1", "victo
 
 /// Who may call a method on things of team `web`.
 #[rustfmt::skip]
-const TABLE: [(&str, [bool; 6]); 28] = [
+const TABLE: [(&str, [bool; 6]); 29] = [
     //                    admin  approver web    ops    node   viewer
     ("ApplyPolicy",      [true,  false,   false, false, false, false]),
     ("ExportPolicy",     [true,  true,    true,  true,  false, true]),
@@ -31,6 +31,7 @@ const TABLE: [(&str, [bool; 6]); 28] = [
     ("GrantException",   [true,  true,    false, false, false, false]),
     ("EndException",     [true,  true,    false, false, false, false]),
     ("ListExceptions",   [true,  true,    true,  true,  false, true]),
+    ("ListDecisions",    [true,  true,    true,  false, false, true]),
     ("CreateCallerKey",  [true,  false,   true,  false, false, false]),
     ("RevokeCallerKey",  [true,  false,   true,  false, false, false]),
     ("ListCallerKeys",   [true,  true,    true,  true,  false, true]),
@@ -51,7 +52,7 @@ const TABLE: [(&str, [bool; 6]); 28] = [
 
 /// Calls a method on something of team `web`. What it names is there; whether that can be done twice is another matter.
 async fn call(method: &str, person: &mut Person) -> Result<(), Status> {
-    if TABLE.iter().position(|(name, _)| *name == method) >= Some(22) {
+    if TABLE.iter().position(|(name, _)| *name == method) >= Some(23) {
         return admit(method, person).await;
     }
     let to = &mut person.governance;
@@ -109,6 +110,10 @@ async fn call(method: &str, person: &mut Person) -> Result<(), Status> {
             to.revoke_access_key(request).await.map(drop)
         }
         "ListAccessKeys" => to.list_access_keys(wire::ListAccessKeysRequest {}).await.map(drop),
+        "ListDecisions" => {
+            let request = wire::ListDecisionsRequest { service: "chat".into(), ..Default::default() };
+            to.list_decisions(request).await.map(drop)
+        }
         "WhoAmI" => to.who_am_i(wire::WhoAmIRequest {}).await.map(drop),
         "WatchDirectory" => {
             to.watch_directory(wire::WatchDirectoryRequest { node: "n".into() }).await.map(drop)

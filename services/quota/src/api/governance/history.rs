@@ -1,0 +1,113 @@
+//! What was decided, told to those who may see it.
+
+use tonic::Status;
+use weir_domain::ids::{PoolId, ServiceId, TeamId};
+use weir_domain::org::{Entry, Org};
+use weir_domain::time::Timestamp;
+use weir_proto::codec::{decision_to_wire, timestamp_from_wire, timestamp_to_wire};
+use weir_proto::governance::v1 as wire;
+
+use super::Governance;
+use crate::api::auth::permission_denied;
+use crate::api::input::{invalid, parsed, undecided, undecodable};
+use crate::auth::{Caller, Owner};
+use crate::history::Place;
+use crate::no_decision::NoDecision;
+
+/// Decisions in a page: a screen or two where nobody says, and 1 MB or so at most.
+const PAGE_SIZE: usize = 100;
+const PAGE_SIZE_MAX: usize = 1_000;
+
+/// Which decisions are asked for.
+struct Wanted {
+    team: Option<TeamId>,
+    service: Option<ServiceId>,
+    pool: Option<PoolId>,
+    author: String,
+    from: Option<Timestamp>,
+    to: Option<Timestamp>,
+}
+
+impl Governance {
+    pub(super) async fn decisions(
+        &self,
+        caller: &Caller,
+        call: wire::ListDecisionsRequest,
+    ) -> Result<wire::ListDecisionsResponse, Status> {
+        let (wanted, count, before) = (Wanted::read(&call)?, page_size(&call)?, page_token(&call)?);
+        let org = self.org.org();
+        wanted.check_seen(caller, &org)?;
+        let shown = |entry: &Entry| wanted.fits(entry, &org) && caller.may_see(owner_of(entry, &org)).is_ok();
+        let page = self.history.page(before, count, shown).await.map_err(|problem| {
+            tracing::warn!(%problem, "decisions cannot be read from the journal");
+            undecided(&NoDecision::NotRead { reason: problem.to_string() })
+        })?;
+        Ok(wire::ListDecisionsResponse {
+            decisions: page.decisions.iter().map(decision_to_wire).collect(),
+            next_page_token: page.next.map(|place| place.to_string()).unwrap_or_default(),
+            forgotten_until: page.forgotten.map(timestamp_to_wire),
+        })
+    }
+}
+
+/// What is about no team, such as a pool, is seen by those who see everything.
+fn owner_of<'a>(entry: &'a Entry, org: &'a Org) -> Owner<'a> {
+    match (&entry.team, &entry.service) {
+        (Some(team), _) => Owner::Team(team),
+        (None, Some(service)) => Owner::of_thing(org, Some(service)),
+        (None, None) => Owner::Nobody,
+    }
+}
+
+fn page_size(call: &wire::ListDecisionsRequest) -> Result<usize, Status> {
+    match usize::try_from(call.page_size).unwrap_or(usize::MAX) {
+        0 => Ok(PAGE_SIZE),
+        size if size <= PAGE_SIZE_MAX => Ok(size),
+        size => Err(invalid("page_size", format!("is {size}; {PAGE_SIZE_MAX} is the most"))),
+    }
+}
+
+fn page_token(call: &wire::ListDecisionsRequest) -> Result<Option<Place>, Status> {
+    let token = call.page_token.as_str();
+    if token.is_empty() { Ok(None) } else { parsed(token, "page_token").map(Some) }
+}
+
+impl Wanted {
+    fn read(call: &wire::ListDecisionsRequest) -> Result<Self, Status> {
+        let at = |wire: &Option<_>, field| {
+            let at = wire.as_ref().map(|wire| timestamp_from_wire(Some(wire), field)).transpose();
+            at.map_err(|problem| undecodable(&problem))
+        };
+        let wanted = Self {
+            team: if call.team.is_empty() { None } else { Some(parsed(&call.team, "team")?) },
+            service: if call.service.is_empty() { None } else { Some(parsed(&call.service, "service")?) },
+            pool: if call.pool.is_empty() { None } else { Some(parsed(&call.pool, "pool")?) },
+            author: call.author.clone(),
+            from: at(&call.from, "from")?,
+            to: at(&call.to, "to")?,
+        };
+        if wanted.from.zip(wanted.to).is_some_and(|(from, to)| to <= from) {
+            return Err(invalid("to", "is not after from; end later"));
+        }
+        Ok(wanted)
+    }
+
+    /// Whether whoever asks may see what they name.
+    fn check_seen(&self, caller: &Caller, org: &Org) -> Result<(), Status> {
+        let team = self.team.as_ref().map(Owner::Team);
+        let service = self.service.as_ref().map(|service| Owner::of_service(org, service));
+        let mut named = team.into_iter().chain(service);
+        named.try_for_each(|owner| caller.may_see(owner)).map_err(|denied| permission_denied(&denied))
+    }
+
+    fn fits(&self, entry: &Entry, org: &Org) -> bool {
+        let team_of = |service: &ServiceId| org.service(service).map(|service| &service.team);
+        let team = || entry.team.as_ref().or_else(|| team_of(entry.service.as_ref()?));
+        entry.by.as_ref().is_some_and(|by| self.author.is_empty() || by.is_by(&self.author))
+            && self.from.is_none_or(|from| entry.at >= from)
+            && self.to.is_none_or(|to| entry.at < to)
+            && self.service.as_ref().is_none_or(|wanted| entry.service.as_ref() == Some(wanted))
+            && self.pool.as_ref().is_none_or(|wanted| entry.pool.as_ref() == Some(wanted))
+            && self.team.as_ref().is_none_or(|wanted| team() == Some(wanted))
+    }
+}
