@@ -111,7 +111,7 @@ pub(crate) async fn who_am_i(config: &Config) -> anyhow::Result<()> {
     let reply = quota.governance.who_am_i(WhoAmIRequest {}).await.map_err(|status| client::said(&status))?;
     let reply = reply.into_inner();
     let role = codec::role_from_wire(reply.role, &reply.team)?;
-    output::line(&format!("{}, {role}", reply.name));
+    output::line(&format!("{}, as {} {role}", reply.name, article(&role)));
     Ok(())
 }
 

@@ -2,6 +2,8 @@
 
 use std::mem;
 
+use tonic::Status;
+use tonic_types::StatusExt;
 use weir_domain::amount::TokensPerMinute;
 use weir_domain::burst::Burst;
 use weir_domain::ids::{BurstId, ServiceId};
@@ -18,6 +20,9 @@ use crate::config::Config;
 use crate::instant::{When, shown};
 use crate::output::{Table, name, text, whole};
 use crate::{cli, output};
+
+/// How the quota service marks that there is no room for a guarantee.
+const DOES_NOT_FIT: &str = "DOES_NOT_FIT";
 
 pub(crate) async fn run(config: &Config, command: cli::Bursts) -> anyhow::Result<()> {
     let mut quota = client::connect(config).await?;
@@ -40,7 +45,7 @@ pub(crate) async fn run(config: &Config, command: cli::Bursts) -> anyhow::Result
                 ..ApproveBurstRequest::default()
             };
             let approved = quota.governance.approve_burst(asked).await;
-            approved.map_err(|status| client::said(&status))?.into_inner()
+            approved.map_err(|status| not_approved(&status))?.into_inner()
         }
         cli::Bursts::Deny { name, reason, seen } => {
             let denied = quota.governance.deny_burst(decided(&quota.author, &name, reason, seen)).await;
@@ -61,6 +66,18 @@ pub(crate) async fn run(config: &Config, command: cli::Bursts) -> anyhow::Result
     };
     output::line(&told(&answer)?);
     Ok(())
+}
+
+/// Why a burst is not approved and, if there is no room to guarantee it, what else could be done.
+fn not_approved(status: &Status) -> anyhow::Error {
+    let details = status.get_details_precondition_failure().map(|details| details.violations);
+    if details.is_some_and(|violations| violations.iter().any(|found| found.r#type == DOES_NOT_FIT)) {
+        return anyhow::anyhow!(
+            "{}\n  with --best-effort it raises what may be borrowed instead",
+            status.message()
+        );
+    }
+    client::said(status)
 }
 
 /// The burst that somebody asks for.
@@ -234,6 +251,8 @@ fn told(answer: &BurstResponse) -> anyhow::Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tonic::Code;
+    use tonic_types::{ErrorDetails, PreconditionViolation};
     use weir_domain::burst::{Approval, BurstRecord, Category, GrantedBurst};
 
     fn burst(id: &str, start: i64) -> Burst {
@@ -280,6 +299,15 @@ mod tests {
         assert!(table.contains("demo: the launch") && table.contains("60 000"), "{table}");
         assert!(table.contains("approved: fits"), "{table}");
         assert!(table.contains(" Ada ") && table.contains(" Bo "), "{table}");
+    }
+
+    #[test]
+    fn where_a_guarantee_does_not_fit_best_effort_is_offered() {
+        let violation = PreconditionViolation::new(DOES_NOT_FIT, "pools/gpt", "it exceeds the pool");
+        let details = ErrorDetails::with_precondition_failure(vec![violation]);
+        let status = Status::with_error_details(Code::FailedPrecondition, "it exceeds the pool", details);
+        assert!(not_approved(&status).to_string().contains("with --best-effort"));
+        assert_eq!(not_approved(&Status::not_found("no burst")).to_string(), "no burst");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What users type.
 
+mod audit;
 mod count;
 mod events;
 mod governance;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use weir_domain::ids::{PoolId, ServiceId};
 
+pub(crate) use audit::{Audit, AuditFormat};
 pub(crate) use count::Count;
 pub(crate) use events::{Events, TopicName};
 pub(crate) use governance::{
@@ -140,6 +142,8 @@ pub(crate) enum Command {
     },
     /// What every team and service used, was refused, and cost
     Report(Report),
+    /// Who decided what, when and why, as far as you may see it
+    Audit(Audit),
     /// Show what the journal says: usage, or with --topic quota who decided what and why
     Events(Events),
     /// Compare journal, ledger and tables, to the token

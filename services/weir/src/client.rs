@@ -8,7 +8,7 @@ use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
-use tonic::{Request, Status};
+use tonic::{Code, Request, Status};
 use weir_proto::governance::v1::WhoAmIRequest;
 use weir_proto::governance::v1::governance_service_client::GovernanceServiceClient;
 use weir_proto::quota::v1::admission_service_client::AdmissionServiceClient;
@@ -105,7 +105,28 @@ pub(crate) async fn connect_to(
     })
 }
 
-/// What a status says, for people.
+/// What a status says, for people. An answer is a sentence of its own; of what is none, who said so and how is told, too.
 pub(crate) fn said(status: &Status) -> anyhow::Error {
-    anyhow::anyhow!("the quota service says: {} ({:?})", status.message(), status.code())
+    match status.code() {
+        Code::InvalidArgument
+        | Code::NotFound
+        | Code::AlreadyExists
+        | Code::FailedPrecondition
+        | Code::PermissionDenied
+        | Code::ResourceExhausted
+        | Code::Aborted => anyhow::anyhow!("{}", status.message()),
+        code => anyhow::anyhow!("the quota service says: {} ({code:?})", status.message()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_told_as_it_is_and_an_error_with_who_says_so() {
+        assert_eq!(said(&Status::not_found("there is no pool x")).to_string(), "there is no pool x");
+        let away = said(&Status::unavailable("not ready")).to_string();
+        assert_eq!(away, "the quota service says: not ready (Unavailable)");
+    }
 }

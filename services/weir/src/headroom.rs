@@ -44,7 +44,7 @@ pub(crate) async fn run(
 fn text(service: &ServiceId, headroom: &Headroom, now: Timestamp) -> String {
     let mut sheet = Sheet(vec![format!("{service} in pool {}", headroom.pool)]);
     if !headroom.summary.is_empty() {
-        sheet.sentence(&headroom.summary);
+        sheet.sentence(&output::with_marks(&headroom.summary));
     }
     tokens(&mut sheet, headroom);
     requests(&mut sheet, headroom);
@@ -232,7 +232,7 @@ fn prospect_text(prospect: &Prospect) -> String {
     let Some(refused) = &prospect.refused else {
         return format!("a request of {asked} tokens would pass now");
     };
-    format!("a request of {asked} tokens would be refused now: {}", refused.message)
+    format!("a request of {asked} tokens would be refused now: {}", output::with_marks(&refused.message))
 }
 
 #[cfg(test)]

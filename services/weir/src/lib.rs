@@ -4,6 +4,7 @@
 //! from their own executable and kill it.
 
 mod access;
+mod audit;
 mod bursts;
 mod checkout;
 mod cli;
@@ -116,6 +117,7 @@ async fn run(command: Command, config: config::Config, own_prefix: &[&str]) -> a
             headroom::run(&config, service, pool, tokens.map(|it| it.0)).await?;
         }
         Command::Report(options) => report::run(&config, options).await?,
+        Command::Audit(asked) => audit::run(&config, &asked).await?,
         Command::Events(asked) => events::run(&config, asked).await?,
         Command::Verify { wait } => return verify::run(&config, wait, own_prefix).await,
         Command::Init { .. } => unreachable!("dispatched before"),

@@ -117,6 +117,17 @@ pub(crate) fn grouped_by(number: u64, mark: char) -> String {
     text
 }
 
+/// A text with marks in its numbers: `80221 tokens` as `80 221 tokens`. What is part of a name or an instant stays.
+pub(crate) fn with_marks(text: &str) -> String {
+    let marked = |word: &str| {
+        let digits = word.trim_end_matches([',', ';', '.', ':']);
+        let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+        let number = is_number.then(|| digits.parse().ok()).flatten();
+        number.map_or_else(|| word.to_owned(), |number| grouped(number) + &word[digits.len()..])
+    };
+    text.split(' ').map(marked).collect::<Vec<_>>().join(" ")
+}
+
 /// A decimal with at least two and at most six places, for reading; exports carry every digit.
 pub(crate) fn money(decimal: &str) -> String {
     const PLACES: std::ops::RangeInclusive<usize> = 2..=6;
@@ -159,6 +170,13 @@ mod tests {
         assert_eq!(wrapped_at("short", 4, COLUMNS_MAX), "short");
         let endless = "x".repeat(300);
         assert_eq!(wrapped_at(&endless, 4, COLUMNS_MAX), endless);
+    }
+
+    #[test]
+    fn numbers_in_sentences_get_marks_and_what_is_no_number_does_not() {
+        let said = "80221 tokens, 60000, of chat-1700000000 until 2026-11-30T23:00:00Z; 1.5 s";
+        let wanted = "80 221 tokens, 60 000, of chat-1700000000 until 2026-11-30T23:00:00Z; 1.5 s";
+        assert_eq!(with_marks(said), wanted);
     }
 
     #[test]

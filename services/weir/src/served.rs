@@ -1,5 +1,6 @@
 //! The command line's side against a real quota service, over gRPC, on a journal in memory.
 
+mod audit;
 mod named;
 mod secured;
 

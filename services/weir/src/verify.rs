@@ -52,24 +52,27 @@ struct Verdict {
     lines: Vec<String>,
 }
 
+/// Compares what the journal says at one moment. What comes later is read only to find what belongs to that: under
+/// traffic something is always on its way, and nothing that was there at that moment may be.
 async fn compare(records: &Records, wait: Duration) -> anyhow::Result<Verdict> {
     let mut usage_topic = TopicReader::open(&records.journal, Topic::Usage).await?;
     let mut quota_topic = TopicReader::open(&records.journal, Topic::Quota).await?;
     let (mut usage, mut settled) = (Usage::default(), Settled::default());
+    usage_topic.drain(&records.journal, &mut usage).await?;
+    quota_topic.drain(&records.journal, &mut settled).await?;
+    let (tally, read_to) = (usage.tally.clone(), usage_topic.read_to.clone());
+    let (used, charged) = (usage.charges.clone(), settled.charges.clone());
     let deadline = tokio::time::Instant::now() + wait;
     loop {
+        let tables = records.usage_tally(&read_to).await?;
         usage_topic.drain(&records.journal, &mut usage).await?;
-        let (tally, holds) = (usage.tally.clone(), usage.charges.clone());
-        quota_topic.drain(&records.journal, &mut settled).await?;
-        let tables = records.usage_tally(&usage_topic.read_to).await?;
-        // A settle may have been read whose usage event was appended after the usage topic was.
-        usage_topic.drain(&records.journal, &mut usage).await?;
-        let mut differences = ledger_differences(&holds, &settled.charges, &usage.charges);
+        let marked = Holds { used: &used, charged: &charged };
+        let mut differences =
+            ledger_differences(&marked, &Holds { used: &usage.charges, charged: &settled.charges });
         differences.extend(table_differences(&tally, &tables));
         if differences.is_empty() || tokio::time::Instant::now() >= deadline {
-            let mut lines = summary(&tally, &holds, &settled, &tables);
-            let (later, poison) =
-                (usage.charges.len() - holds.len(), usage_topic.poison + quota_topic.poison);
+            let mut lines = summary(&tally, &used, &settled, &tables);
+            let (later, poison) = (usage.charges.len() - used.len(), usage_topic.poison + quota_topic.poison);
             lines.push(format!(
                 "         {} duplicates left out, {poison} records that cannot be read, {later} attempts came meanwhile",
                 usage.duplicates
@@ -82,19 +85,24 @@ async fn compare(records: &Records, wait: Duration) -> anyhow::Result<Verdict> {
             return Ok(Verdict { agrees, lines });
         }
         tokio::time::sleep(PAUSE).await;
+        quota_topic.drain(&records.journal, &mut settled).await?;
     }
 }
 
-/// Holds whose usage is not charged as it was used, and charges without usage.
-fn ledger_differences(
-    journal: &HashMap<Key, Charge>,
-    ledger: &HashMap<Key, Charge>,
-    journal_later: &HashMap<Key, Charge>,
-) -> Vec<String> {
+/// What both topics say of holds, at a moment.
+struct Holds<'a> {
+    /// On the topic of usage.
+    used: &'a HashMap<Key, Charge>,
+    /// On that of quota.
+    charged: &'a HashMap<Key, Charge>,
+}
+
+/// Holds whose usage is not charged as it was used, and charges without usage: of those at a moment, by what is known now.
+fn ledger_differences(marked: &Holds<'_>, now: &Holds<'_>) -> Vec<String> {
     let mut found = Vec::new();
-    for (key, used) in journal {
+    for (key, used) in marked.used {
         let (Charge { service, pool, tokens }, hold) = (used, key.1);
-        match ledger.get(key) {
+        match now.charged.get(key) {
             Some(charged) if charged == used => {}
             Some(charged) => found.push(format!(
                 "hold {hold} of {service} in {pool}: the journal says {tokens} tokens, the ledger {}",
@@ -106,8 +114,8 @@ fn ledger_differences(
         }
     }
     // What was held for a call that was never made is settled with nothing, and has no usage.
-    let charged = ledger.iter().filter(|(_, charged)| charged.tokens > Tokens::ZERO);
-    for (key, charged) in charged.filter(|(key, _)| !journal_later.contains_key(key)) {
+    let charged = marked.charged.iter().filter(|(_, charged)| charged.tokens > Tokens::ZERO);
+    for (key, charged) in charged.filter(|(key, _)| !now.used.contains_key(key)) {
         let (Charge { service, pool, tokens }, hold) = (charged, key.1);
         found.push(format!(
             "hold {hold} of {service} in {pool}: charged {tokens} tokens without a usage event"
@@ -192,24 +200,35 @@ mod tests {
         of.iter().map(|(hold, tokens)| (key(*hold), charge(*tokens))).collect()
     }
 
+    /// What differs, of what is used and charged at a moment and later.
+    fn differences(marked: [&[(u128, u64)]; 2], now: [&[(u128, u64)]; 2]) -> usize {
+        let [[used, charged], [used_now, charged_now]] = [marked.map(charges), now.map(charges)];
+        let (marked, now) =
+            (Holds { used: &used, charged: &charged }, Holds { used: &used_now, charged: &charged_now });
+        ledger_differences(&marked, &now).len()
+    }
+
     #[test]
     fn a_token_that_differs_is_found() {
-        let journal = charges(&[(1, 10), (2, 20), (3, 30)]);
-        assert!(ledger_differences(&journal, &journal, &journal).is_empty());
-        let ledger = charges(&[(1, 10), (2, 21), (4, 40)]);
-        let found = ledger_differences(&journal, &ledger, &journal);
-        assert_eq!(found.len(), 3, "{found:?}");
+        let journal: &[_] = &[(1, 10), (2, 20), (3, 30)];
+        assert_eq!(differences([journal, journal], [journal, journal]), 0);
+        let ledger: &[_] = &[(1, 10), (2, 21), (4, 40)];
+        assert_eq!(differences([journal, ledger], [journal, ledger]), 3);
     }
 
     #[test]
     fn what_was_given_back_unused_needs_no_usage() {
-        let (none, given_back) = (charges(&[]), charges(&[(1, 0)]));
-        assert!(ledger_differences(&none, &given_back, &none).is_empty());
+        assert_eq!(differences([&[], &[(1, 0)]], [&[], &[(1, 0)]]), 0);
     }
 
     #[test]
-    fn a_settle_may_be_read_before_its_usage_event() {
-        let (early, ledger, later) = (charges(&[]), charges(&[(1, 10)]), charges(&[(1, 10)]));
-        assert!(ledger_differences(&early, &ledger, &later).is_empty());
+    fn what_belongs_together_may_be_read_one_after_the_other() {
+        assert_eq!(differences([&[], &[(1, 10)]], [&[(1, 10)], &[(1, 10)]]), 0, "the usage came later");
+        assert_eq!(differences([&[(1, 10)], &[]], [&[(1, 10)], &[(1, 10)]]), 0, "the charge came later");
+    }
+
+    #[test]
+    fn what_began_after_the_moment_is_not_compared() {
+        assert_eq!(differences([&[], &[]], [&[(1, 10)], &[(2, 10)]]), 0);
     }
 }

@@ -1,7 +1,7 @@
 //! What users type to look at the journal.
 
 use clap::{Args, ValueEnum};
-use weir_domain::ids::{PoolId, ServiceId};
+use weir_domain::ids::{PoolId, RequestId, ServiceId};
 
 use super::Count;
 use crate::instant::When;
@@ -14,7 +14,7 @@ pub(crate) struct Events {
     pub(crate) topic: TopicName,
     /// Only usage of this request (the x-weir-request-id header of a response)
     #[arg(long, value_name = "ID")]
-    pub(crate) request: Option<String>,
+    pub(crate) request: Option<RequestId>,
     /// Only what happened since: 2026-12-01T08:00:00+01:00, 2026-12-01 (its first moment in UTC), or -2h, -7d before now
     #[arg(long, value_name = "INSTANT", allow_hyphen_values = true)]
     pub(crate) since: Option<When>,

@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 
-use anyhow::Context;
 use serde_json::json;
 use weir_domain::ids::RequestId;
 use weir_domain::time::Timestamp;
@@ -18,9 +17,8 @@ use crate::output::{self, Table, name, number, whole};
 use crate::topic_reader::{Book, TopicReader};
 
 pub(super) async fn show(journal: &SharedJournal, asked: &Events, now: Timestamp) -> anyhow::Result<()> {
-    let request: Option<RequestId> =
-        asked.request.as_deref().map(str::parse).transpose().context("--request")?;
-    let mut wanted = Shown { request, asked, since: since(asked, now), events: VecDeque::new() };
+    let mut wanted =
+        Shown { request: asked.request, asked, since: since(asked, now), events: VecDeque::new() };
     TopicReader::open(journal, Topic::Usage).await?.drain(journal, &mut wanted).await?;
     if asked.json {
         wanted.events.iter().for_each(|event| output::line(&object(event).to_string()));
