@@ -103,8 +103,10 @@ fn numbered(asked: &wire::SessionBatch) -> wire::SessionAnswers {
 }
 
 fn echoed(asked: wire::SessionBatch) -> wire::SessionAnswers {
-    let decision =
-        |item: wire::SessionReserve| wire::SessionDecision { hold_id: item.reservation_id, refused: None };
+    let decision = |item: wire::SessionReserve| wire::SessionDecision {
+        hold_id: item.reservation_id,
+        ..Default::default()
+    };
     wire::SessionAnswers {
         batch: asked.batch,
         settle: vec![true; asked.settle.len()],
