@@ -21,7 +21,7 @@ use tokio::sync::watch;
 use tonic::{Request, Response, Status};
 use tracing::{Instrument, debug_span};
 use weir_domain::amount::Tokens;
-use weir_domain::desk::Reserve;
+use weir_domain::desk::{Explained, Reserve};
 use weir_domain::ids::ReservationId;
 use weir_domain::ledger::{Quantity, Refusal};
 use weir_proto::envoy::service::ratelimit::v3::rate_limit_response::Code;
@@ -126,6 +126,7 @@ impl RateLimit {
         };
         let name = format!("{}/{}", about.reserve.service, about.pool.pool());
         let shadow = ask.shadow;
+        let bare = |explained: Box<Explained>| explained.refusal;
         let (said, standing) = match ask.what {
             What::Admit => {
                 let reserved = about.pool.reserve(&about.reserve).await?;
@@ -133,12 +134,13 @@ impl RateLimit {
                     let About { pool, reserve: Reserve { service, need, .. }, request } = about;
                     held.push(Held::new((pool, service), admitted.hold, need, request));
                 });
-                (said.map_err(|explained| explained.refusal), reserved.standing)
+                (said.map_err(bare), reserved.standing)
             }
             What::Check => {
                 let headroom = about.pool.headroom(&about.reserve.service, Some(about.reserve.need)).await?;
                 let (prospect, standing) = headroom.map(|all| (all.prospect, all.standing)).unzip();
-                (prospect.flatten().map_or_else(no_allocation, |(_, said)| said.map_err(|explained| explained.refusal)), standing)
+                let said = prospect.flatten().map_or_else(no_allocation, |(_, said)| said.map_err(bare));
+                (said, standing)
             }
             What::Report => (self.report(&about, ask.stated).await?, None),
         };

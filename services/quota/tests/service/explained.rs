@@ -8,8 +8,8 @@ use weir_proto::quota::v1::{Limit, LimitUse, NextChange, NoRetry};
 
 use crate::support::*;
 
-fn tokens(used: u64, limit: u64, asked: u64) -> Option<LimitUse> {
-    Some(LimitUse { used, limit, asked, currency: String::new() })
+fn amounts(used: u64, limit: u64, asked: u64) -> LimitUse {
+    LimitUse { used, limit, asked, currency: String::new() }
 }
 
 /// What a request of `chat` is told that is refused after another of so many tokens was admitted.
@@ -17,26 +17,26 @@ async fn told(
     change: impl FnOnce(&mut governance::Allocation),
     admitted: u64,
     asked: u64,
-) -> (Limit, Option<LimitUse>) {
+) -> (Limit, LimitUse) {
     let service = Service::start().await;
     service.apply(policy_with(change)).await;
     let mut client = service.admission().await;
     service.admit(&mut client, 1, admitted).await;
     let refused = refused(&mut client, reserve(&service.reservation(2), asked)).await;
     service.stop().await;
-    (refused.limit(), refused.r#use)
+    (refused.limit(), refused.r#use.unwrap())
 }
 
 #[tokio::test]
 async fn every_limit_says_how_far_it_is_used_in_its_own_unit() {
-    assert_eq!(told(|_| {}, 700, 301).await, (Limit::Baseline, tokens(700, 1_000, 301)));
-    assert_eq!(told(|_| {}, 700, 1_001).await, (Limit::RequestSize, tokens(0, 1_000, 1_001)));
+    assert_eq!(told(|_| {}, 700, 301).await, (Limit::Baseline, amounts(700, 1_000, 301)));
+    assert_eq!(told(|_| {}, 700, 1_001).await, (Limit::RequestSize, amounts(0, 1_000, 1_001)));
     let ceiling = |allocation: &mut governance::Allocation| allocation.ceiling_per_minute = 6_100;
-    assert_eq!(told(ceiling, 960, 200).await, (Limit::Ceiling, tokens(0, 100, 200)));
+    assert_eq!(told(ceiling, 960, 200).await, (Limit::Ceiling, amounts(0, 100, 200)));
     let requests = |allocation: &mut governance::Allocation| allocation.requests_per_minute = Some(6);
-    assert_eq!(told(requests, 1, 1).await, (Limit::Requests, tokens(1, 1, 1)));
+    assert_eq!(told(requests, 1, 1).await, (Limit::Requests, amounts(1, 1, 1)));
     let in_flight = |allocation: &mut governance::Allocation| allocation.in_flight_max = Some(1);
-    assert_eq!(told(in_flight, 1, 1).await, (Limit::InFlight, tokens(1, 1, 1)));
+    assert_eq!(told(in_flight, 1, 1).await, (Limit::InFlight, amounts(1, 1, 1)));
     let budget = |allocation: &mut governance::Allocation| {
         allocation.budgets = vec![governance::Budget {
             id: "daily".into(),
@@ -47,7 +47,7 @@ async fn every_limit_says_how_far_it_is_used_in_its_own_unit() {
             thresholds_percent: vec![],
         }];
     };
-    assert_eq!(told(budget, 400, 101).await, (Limit::Budget, tokens(400, 500, 101)));
+    assert_eq!(told(budget, 400, 101).await, (Limit::Budget, amounts(400, 500, 101)));
 }
 
 #[tokio::test]
@@ -63,7 +63,7 @@ async fn what_others_leave_is_told_of_what_an_idle_pool_leaves_beyond_the_thresh
     }
     let refused = refused(&mut client, reserve(&service.reservation(9), 10_000)).await;
     // Of the pool's 60,000 the guarantee is 10,000, and a fifth of the rest is kept for higher priorities.
-    assert_eq!((refused.limit(), refused.r#use), (Limit::Spare, tokens(40_000, 40_000, 10_000)));
+    assert_eq!((refused.limit(), refused.r#use), (Limit::Spare, Some(amounts(40_000, 40_000, 10_000))));
     assert_eq!(refused.borrowed, 40_000);
     service.stop().await;
 }

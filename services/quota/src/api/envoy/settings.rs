@@ -10,7 +10,6 @@ use serde::Deserialize;
 use weir_domain::ids::{CALL_TOKENS_MAX, ModelName, PoolId, ServiceId};
 use weir_runtime::config::Problem;
 
-
 /// How many rules there may be: every descriptor is held against them one by one.
 const RULES_MAX: usize = 256;
 /// A value that stands for any.
