@@ -19,6 +19,7 @@ mod lines;
 mod policy_change;
 mod pool_change;
 mod state;
+mod used_up;
 
 #[cfg(test)]
 mod scenarios;
@@ -34,3 +35,4 @@ pub use intent::{Intent, IntentPart, Step};
 pub use keys::{CALLER_KEYS_MAX, KeyRefused, KeyRotation};
 pub use policy_change::{PolicyChange, decide_policy};
 pub use state::Org;
+pub use used_up::NAMES_USED_UP_MAX;

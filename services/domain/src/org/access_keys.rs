@@ -99,8 +99,10 @@ impl Org {
     }
 
     pub(super) fn drop_access_key(&mut self, id: &AccessKeyId) {
-        self.access_keys.remove(id);
-        self.access_revoked.insert(id.clone());
+        let Some(key) = self.access_keys.remove(id) else { return };
+        if let Some((_, forgotten)) = self.access_revoked.remember(key.id, key.hash) {
+            self.access_by_hash.remove(&forgotten);
+        }
     }
 
     /// Revokes an access key; no event if it was revoked before.

@@ -7,6 +7,7 @@ use crate::directory::{CallerKey, KeyHash};
 use crate::ids::{AccessKeyId, CallerKeyId, ExceptionId, PoolId};
 use crate::ledger::PoolTerms;
 use crate::org::commands::Commands;
+use crate::org::used_up::UsedUp;
 use crate::org::{CommandId, Intent, Org};
 use crate::policy::{Exception, Service, Team};
 use crate::price::Price;
@@ -27,11 +28,11 @@ pub struct OrgImage {
     pub prices: Vec<Price>,
     /// Exceptions that were not ended before their end.
     pub exceptions: Vec<Exception>,
-    /// Those that were.
+    /// Those that were, as far as they are remembered, the oldest first.
     pub ended: Vec<ExceptionId>,
     /// Caller keys that were not revoked.
     pub keys: Vec<CallerKey>,
-    /// Those that were: their names and secrets are used up.
+    /// Those that were, as far as they are remembered, the oldest first: their names and secrets are used up.
     pub revoked: Vec<(CallerKeyId, KeyHash)>,
     /// Access keys that were not revoked.
     pub access_keys: Vec<AccessKey>,
@@ -48,9 +49,6 @@ pub struct OrgImage {
 impl Org {
     /// The organisation as plain data.
     pub fn image(&self) -> OrgImage {
-        let revoked = |(hash, id): (&KeyHash, &AccessKeyId)| {
-            self.access_revoked.contains(id).then(|| (id.clone(), *hash))
-        };
         OrgImage {
             version: self.version,
             teams: self.teams.values().cloned().collect(),
@@ -58,11 +56,11 @@ impl Org {
             pools: self.pools.iter().map(|(id, terms)| (id.clone(), terms.clone())).collect(),
             prices: self.prices.values().cloned().collect(),
             exceptions: self.exceptions.values().cloned().collect(),
-            ended: self.ended.iter().cloned().collect(),
+            ended: self.ended.iter().map(|(id, ())| id.clone()).collect(),
             keys: self.keys.values().cloned().collect(),
-            revoked: self.revoked.iter().map(|(id, hash)| (id.clone(), *hash)).collect(),
+            revoked: self.revoked.iter().cloned().collect(),
             access_keys: self.access_keys.values().cloned().collect(),
-            access_revoked: self.access_by_hash.iter().filter_map(revoked).collect(),
+            access_revoked: self.access_revoked.iter().cloned().collect(),
             intent: self.intent.clone(),
             commands: self.commands.iter().cloned().collect(),
             lifetimes: self.lifetimes.iter().map(|(id, lifetime)| (id.clone(), *lifetime)).collect(),
@@ -85,12 +83,12 @@ impl Org {
                 .map(|price| ((price.model.clone(), price.valid_from), price))
                 .collect(),
             exceptions: image.exceptions.into_iter().map(|given| (given.id.clone(), given)).collect(),
-            ended: image.ended.into_iter().collect(),
+            ended: UsedUp::new(image.ended.into_iter().map(|id| (id, ()))),
             keys: image.keys.into_iter().map(|key| (key.id.clone(), key)).collect(),
-            revoked: image.revoked.into_iter().collect(),
+            revoked: UsedUp::new(image.revoked),
             access_by_hash: hashes,
             access_keys: image.access_keys.into_iter().map(|key| (key.id.clone(), key)).collect(),
-            access_revoked: image.access_revoked.into_iter().map(|(id, _)| id).collect(),
+            access_revoked: UsedUp::new(image.access_revoked),
             intent: image.intent,
             commands: Commands::new(image.commands),
             lifetimes: image.lifetimes.into_iter().collect(),

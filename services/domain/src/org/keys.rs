@@ -91,7 +91,7 @@ impl Org {
         if self.keys.get(&key.id) == Some(key) {
             return Ok(None);
         }
-        if self.keys.contains_key(&key.id) || self.revoked.contains_key(&key.id) {
+        if self.keys.contains_key(&key.id) || self.revoked.contains(&key.id) {
             return Err(KeyRefused::NameTaken { id: key.id.clone() });
         }
         if let Some(other) = self.key_of_hash(&key.hash) {
@@ -134,13 +134,14 @@ impl Org {
 
     pub(super) fn drop_key(&mut self, id: &CallerKeyId) {
         self.lifetimes.remove(id);
-        let hash = self.keys.remove(id).map(|key| key.hash);
-        self.revoked.extend(hash.map(|hash| (id.clone(), hash)));
+        if let Some(key) = self.keys.remove(id) {
+            self.revoked.remember(key.id, key.hash);
+        }
     }
 
     /// Revokes a caller key; no event if it was revoked before.
     pub fn revoke_key(&self, id: &CallerKeyId, by: Authorship) -> Result<Option<Event>, KeyRefused> {
-        if self.revoked.contains_key(id) {
+        if self.revoked.contains(id) {
             return Ok(None);
         }
         if !self.keys.contains_key(id) {
@@ -170,7 +171,7 @@ impl Org {
     /// The old key is gone. That is well if its successor is there.
     fn rotated_before(&self, rotation: &KeyRotation) -> Result<Vec<Event>, KeyRefused> {
         let successor = self.keys.get(&rotation.new).filter(|key| key.hash == rotation.new_hash);
-        if self.revoked.contains_key(&rotation.old) && successor.is_some() {
+        if self.revoked.contains(&rotation.old) && successor.is_some() {
             return Ok(Vec::new());
         }
         Err(KeyRefused::NoKey { id: rotation.old.clone() })
@@ -192,7 +193,8 @@ impl Org {
 
     fn key_of_hash(&self, hash: &KeyHash) -> Option<&CallerKeyId> {
         let live = self.keys.values().map(|key| (&key.id, &key.hash));
-        live.chain(&self.revoked).find(|(_, other)| *other == hash).map(|(id, _)| id)
+        let revoked = self.revoked.iter().map(|(id, hash)| (id, hash));
+        live.chain(revoked).find(|(_, other)| *other == hash).map(|(id, _)| id)
     }
 
     fn serves(&self, model: &ModelName) -> bool {

@@ -1,6 +1,6 @@
 //! The organisation's state, and what can be looked up in it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::access::{AccessKey, Principal};
@@ -9,6 +9,7 @@ use crate::directory::{CallerKey, KeyHash};
 use crate::ids::{AccessKeyId, BurstId, CallerKeyId, ExceptionId, ModelName, PoolId, ServiceId, TeamId};
 use crate::ledger::{Governed, PoolTerms};
 use crate::org::commands::Commands;
+use crate::org::used_up::UsedUp;
 use crate::org::{Decided, EXCEPTIONS_MAX, Event, Intent};
 use crate::policy::{Exception, Service, Team};
 use crate::price::Price;
@@ -24,14 +25,14 @@ pub struct Org {
     pub(super) prices: BTreeMap<(ModelName, Timestamp), Price>,
     /// Those that were not ended before their end.
     pub(super) exceptions: BTreeMap<ExceptionId, Exception>,
-    pub(super) ended: BTreeSet<ExceptionId>,
+    pub(super) ended: UsedUp<ExceptionId>,
     pub(super) keys: BTreeMap<CallerKeyId, CallerKey>,
     /// What was revoked keeps its name and its secret to itself.
-    pub(super) revoked: BTreeMap<CallerKeyId, KeyHash>,
+    pub(super) revoked: UsedUp<CallerKeyId, KeyHash>,
     pub(super) access_keys: BTreeMap<AccessKeyId, AccessKey>,
     pub(super) access_by_hash: BTreeMap<KeyHash, AccessKeyId>,
-    /// As above: `access_by_hash` keeps their secrets.
-    pub(super) access_revoked: BTreeSet<AccessKeyId>,
+    /// As above; `access_by_hash` has their secrets too.
+    pub(super) access_revoked: UsedUp<AccessKeyId, KeyHash>,
     /// The change that is being made.
     pub(super) intent: Option<Intent>,
     pub(super) commands: Commands,
@@ -59,7 +60,7 @@ impl Org {
             Decided::ExceptionGranted(exception) => self.grant(exception, event.by.at),
             Decided::ExceptionEnded(exception) => {
                 self.exceptions.remove(&exception);
-                self.ended.insert(exception);
+                self.ended.remember(exception, ());
             }
             Decided::CallerKeyCreated(key) => self.take_key(&key, event.by.at),
             Decided::CallerKeyRevoked(key) => self.drop_key(&key),
@@ -75,7 +76,7 @@ impl Org {
 
     /// Of more than may be, those that have ended by themselves are forgotten.
     fn grant(&mut self, exception: Exception, now: Timestamp) {
-        self.ended.remove(&exception.id);
+        self.ended.release(&exception.id);
         self.exceptions.insert(exception.id.clone(), exception);
         if self.exceptions.len() > EXCEPTIONS_MAX {
             self.exceptions.retain(|_, exception| exception.end > now);

@@ -6,7 +6,7 @@ use crate::burst::{Approval, BURST_EXTRA_MAX};
 use crate::directory::{CallerKey, KeyHash, KeyHolder};
 use crate::org::{
     ACCESS_KEYS_MAX, AccessKeyRefused, CALLER_KEYS_MAX, Decided, EXCEPTIONS_MAX, Event, ExceptionRefused,
-    KeyRefused,
+    KeyRefused, NAMES_USED_UP_MAX, OrgImage,
 };
 use crate::policy::sample::{burst, day, exception, id, policy};
 use crate::time::Window;
@@ -130,4 +130,50 @@ fn a_policy_that_states_an_absurd_burst_is_refused_and_says_what_would_be_right(
     granted.burst.window = Window::try_new(day(732), day(732 + 366)).unwrap();
     stated.bursts = vec![granted];
     assert!(decide_policy(&org, &stated, &RULES, &by()).is_ok(), "the bounds themselves are within");
+}
+
+#[test]
+fn names_of_what_is_over_are_used_up_until_thousands_more_are() {
+    let mut org = organised(&policy());
+    let key = |number: usize| AccessKey {
+        id: id(&format!("a{number}")),
+        hash: hash(number),
+        role: Role::Viewer,
+        expires: None,
+    };
+    let used_up = 0..NAMES_USED_UP_MAX;
+    org = Org::from_image(OrgImage {
+        revoked: used_up.clone().map(|number| (id(&format!("k{number}")), hash(number))).collect(),
+        access_revoked: used_up.clone().map(|number| (key(number).id, hash(number))).collect(),
+        ended: used_up.map(|number| id(&format!("e{number}"))).collect(),
+        ..org.image()
+    });
+    let last = NAMES_USED_UP_MAX;
+    let ended = exception(&format!("e{last}"), "chat", 9);
+    for what in [
+        Decided::CallerKeyCreated(caller_key(last, None)),
+        Decided::CallerKeyRevoked(caller_key(last, None).id),
+        Decided::AccessKeyCreated(key(last)),
+        Decided::AccessKeyRevoked(key(last).id),
+        Decided::ExceptionGranted(ended.clone()),
+        Decided::ExceptionEnded(ended.id),
+    ] {
+        org.evolve(&Event { by: by(), what });
+    }
+    assert_eq!(Org::from_image(org.image()), org);
+    let taken = |number| {
+        let exception = exception(&format!("e{number}"), "chat", 9);
+        [
+            org.create_key(&caller_key(number, None), by()).is_err(),
+            org.create_access_key(&key(number), by()).is_err(),
+            org.grant_exception(&exception, &RULES, &by()).is_err(),
+        ]
+    };
+    assert_eq!(
+        (taken(1), taken(last)),
+        ([true; 3], [true; 3]),
+        "the oldest that is remembered, and the newest"
+    );
+    assert_eq!(taken(0), [false; 3], "one more than is remembered");
+    assert!(org.principal_of(&hash(0), NOW).is_none(), "what was revoked opens nothing all the same");
 }
