@@ -176,7 +176,7 @@ impl fmt::Display for Action<'_> {
 
 /// Somebody may not do what they ask to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{name} is {role} and may not {action}; this is for: {}", Names(.could))]
+#[error("{name} ({role}) may not {action}; this is for: {}", Names(.could))]
 pub struct Denied {
     /// Who asked.
     pub name: String,
@@ -260,12 +260,12 @@ mod tests {
         assert_eq!(denied.could, [Role::Admin, Role::Approver, Role::Lead(web.clone())]);
         assert_eq!(
             denied.to_string(),
-            "eve is viewer and may not revoke a burst of team web; this is for: admin, approver, lead of team web"
+            "eve (viewer) may not revoke a burst of team web; this is for: admin, approver, lead of team web"
         );
         let denied = somebody(Role::Lead(team("other"))).may(Action::ManageKeys(&web)).unwrap_err();
         assert_eq!(
             denied.to_string(),
-            "eve is lead of team other and may not manage caller keys of team web; this is for: admin, lead of team web"
+            "eve (lead of team other) may not manage caller keys of team web; this is for: admin, lead of team web"
         );
     }
 }

@@ -21,6 +21,8 @@ pub(crate) use governance::{
 pub(crate) use report::{Edge, Report, ReportFormat};
 pub(crate) use simulate::{Simulate, SimulateFormat};
 
+/// The heading of the options that every command has.
+const GLOBAL: &str = "Options of every command";
 /// The longest that `weir verify` waits: an hour. What is on its way for longer does not come.
 const WAIT_SECS_MAX: u64 = 3_600;
 
@@ -40,10 +42,10 @@ pub(crate) struct Common {
     /// The settings [default: weir.toml, if there is one]
     ///
     /// Every setting can be overridden by an environment variable: WEIR__GATEWAY__LISTEN=0.0.0.0:8080.
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, help_heading = GLOBAL, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// Where Weir keeps its data on this machine [default: .weir]
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, help_heading = GLOBAL, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
 }
 

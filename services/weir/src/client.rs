@@ -87,8 +87,10 @@ pub(crate) async fn connect_to(
     tls: &ClientTls,
     token: Option<&SecretString>,
 ) -> anyhow::Result<Quota> {
-    let endpoint = Endpoint::from_shared(url.to_owned())
-        .with_context(|| format!("{url:?} is not a URL of a quota service"))?
+    let parsed =
+        Endpoint::from_shared(url.to_owned()).ok().filter(|endpoint| endpoint.uri().scheme().is_some());
+    let endpoint = parsed
+        .with_context(|| format!("{url:?} is no URL of a quota service; write it as http://127.0.0.1:7070"))?
         .connect_timeout(CONNECT_TIMEOUT)
         .timeout(CALL_TIMEOUT);
     let channel = tls

@@ -36,10 +36,9 @@ pub(crate) fn etag(etag: &str) {
 /// Prints why a command failed, with every cause, to stderr.
 #[expect(clippy::print_stderr, reason = "this is the CLI's output module")]
 pub(crate) fn failure(problem: &anyhow::Error) {
-    eprintln!("weir: {problem}");
-    for cause in problem.chain().skip(1) {
-        eprintln!("  because {cause}");
-    }
+    let mut causes: Vec<_> = problem.chain().map(ToString::to_string).collect();
+    causes.dedup();
+    eprintln!("weir: {}", causes.join("\n  because "));
 }
 
 /// Whether somebody looks at stdout.

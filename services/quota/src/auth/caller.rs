@@ -72,9 +72,7 @@ pub(crate) struct Caller {
 
 /// A decision may not be taken in this name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{name} is {role} and may not decide in the name of {author}; leave the author out; this is for: admin"
-)]
+#[error("{name} ({role}) may not decide in the name of {author}; leave the author out; this is for: admin")]
 pub(crate) struct AuthorRefused {
     name: String,
     role: Role,
@@ -185,7 +183,7 @@ mod tests {
         let refused = caller(Role::Approver, Means::Certificate).author("grace").unwrap_err();
         assert_eq!(
             refused.to_string(),
-            "ada is approver and may not decide in the name of grace; leave the author out; this is for: admin"
+            "ada (approver) may not decide in the name of grace; leave the author out; this is for: admin"
         );
         assert_eq!(caller(Role::Admin, Means::AdminToken).author("grace").unwrap(), "grace");
         assert_eq!(caller(Role::Admin, Means::AdminToken).author(" ").unwrap(), "");
