@@ -209,16 +209,18 @@ impl Desk {
 
     fn charge(&mut self, settle: &Settle, metered: bool) -> Answer<bool> {
         let slice = settle.hold.slice();
+        let live = self.holds.end(settle.hold);
+        if let Some((_, live)) = &live {
+            self.ledger.account_at(live.place).touch();
+            self.hands[live.place.index()].touch();
+            self.hands[live.place.index()].ended();
+        }
         let place = self.ledger.slice(slice).map(Slice::place);
         if place.is_some_and(|place| !self.was_handed_out(place, settle.hold)) {
             return self.answer(false);
         }
         if let Some(place) = place.or_else(|| self.ledger.place(&settle.service)) {
             self.open_budgets(place);
-        }
-        let live = self.holds.end(settle.hold);
-        if let Some((_, live)) = &live {
-            self.hands[live.place.index()].ended();
         }
         // It held what was handed out, whatever the id says that comes back.
         let handed_out = live.as_ref().map(|(hold, live)| (*hold, live.money));

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use smol_str::SmolStr;
+
 use crate::amount::Tokens;
 use crate::time::Timestamp;
 
@@ -41,13 +43,13 @@ macro_rules! name {
     ($(#[doc = $doc:literal])+ $name:ident, $kind:literal) => {
         $(#[doc = $doc])+
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(std::sync::Arc<str>);
+        pub struct $name(SmolStr);
 
         impl $name {
             /// Checks that the text is a name.
             pub fn try_new(text: &str) -> Result<Self, InvalidName> {
                 if is_name(text) {
-                    Ok(Self(text.into()))
+                    Ok(Self(SmolStr::new(text)))
                 } else {
                     Err(InvalidName { kind: $kind, text: text.to_owned() })
                 }

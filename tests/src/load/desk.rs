@@ -9,7 +9,7 @@ use weir_domain::amount::{Money, Tokens, TokensPerMinute};
 use weir_domain::authorship::Authorship;
 use weir_domain::budget::{Budget, BudgetKind, BudgetLimit};
 use weir_domain::calendar::{Period, Zone};
-use weir_domain::desk::{Answer, Desk, Reserve};
+use weir_domain::desk::{Desk, Reserve};
 use weir_domain::ids::{HoldId, ReservationId, ServiceId};
 use weir_domain::ledger::{Change, Event, Ledger, Quantity, Refusal, Settle};
 use weir_domain::policy::{Pool, Terms, Thresholds};
@@ -95,11 +95,11 @@ impl DeskAtWork {
         let service = self.services[number].clone();
         let need = Quantity { tokens: Tokens::new(tokens), money: Money::ZERO };
         self.desk.advance(self.now);
-        let Answer { what, after } = self.desk.reserve(&Reserve { reservation, service, need });
-        if !self.desk.is_recorded(after) {
+        let answer = self.desk.reserve(&Reserve { reservation, service, need });
+        if !self.desk.is_recorded(answer.after) {
             self.record();
         }
-        what.map(|admitted| admitted.hold)
+        answer.what.map(|admitted| admitted.hold)
     }
 
     /// Settles an allocation's hold. Whether it was charged now.

@@ -18,12 +18,15 @@ pub(super) struct Hand {
     demand: Demand,
     /// What of the terms every request is held against; none without an allocation.
     limits: Option<Limits>,
-    entitled: Entitled,
+    /// Until when it may draw what it does now: up to a burst's edge, for instance.
+    edge: Option<Timestamp>,
     /// How many holds are under way, as far as this desk knows: after a crash it begins with none, and counts those from
     /// before only as nodes declare them ([`crate::desk::Desk::redeclare`]). So for as long as that takes, a limit on
     /// requests under way lets through as many as there were; what they hold is counted all the same.
     in_flight: u32,
     requests: Option<Box<Requests>>,
+    /// How much it may draw now, as a rate.
+    entitled: TokensPerMinute,
     pub(super) next: Option<InHand>,
     /// A slice that no limit of the allocation has room for, of which shadow mode hands out what would be refused.
     pub(super) unenforced: Option<InHand>,
@@ -48,13 +51,6 @@ impl Limits {
         let is_enforced = terms.enforcement == Enforcement::Enforced;
         Self { request_max: terms.request_max, in_flight_max, is_enforced }
     }
-}
-
-/// How much an account may draw, as a rate, and until when that is so: up to a burst's edge, for instance.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Entitled {
-    pub(super) rate: TokensPerMinute,
-    pub(super) until: Option<Timestamp>,
 }
 
 /// A bucket in which a token is a request.
@@ -84,13 +80,21 @@ impl Hand {
             current: None,
             demand: Demand::default(),
             limits: None,
-            entitled: Entitled::default(),
+            edge: None,
             in_flight: 0,
             requests: None,
+            entitled: TokensPerMinute::ZERO,
             next: None,
             unenforced: None,
             shadowed: Vec::new(),
         }
+    }
+
+    /// Asks memory for all that a request needs of it, at once: line by line as it is come to, that is most of the time that
+    /// going from one allocation to another takes.
+    pub(super) fn touch(&self) {
+        let slice = self.current.as_ref().map(|current| current.slice);
+        std::hint::black_box((slice, self.demand.second, self.edge, self.in_flight));
     }
 
     /// Takes terms. A limit on requests that is the same keeps what was used of it.
@@ -105,13 +109,14 @@ impl Hand {
 
     /// Whether what was drawn is no longer what may be drawn.
     pub(super) fn is_past_an_edge(&self, now: Timestamp) -> bool {
-        self.entitled.until.is_some_and(|edge| edge <= now)
+        self.edge.is_some_and(|edge| edge <= now)
     }
 
-    /// Takes what the account may draw now. Whether that is less than before.
-    pub(super) fn entitle_to(&mut self, entitled: Entitled) -> bool {
-        let before = std::mem::replace(&mut self.entitled, entitled);
-        entitled.rate < before.rate
+    /// Takes what the account may draw now, as a rate, and until when. Whether that is less than before.
+    pub(super) fn entitle_to(&mut self, rate: TokensPerMinute, until: Option<Timestamp>) -> bool {
+        self.edge = until;
+        let before = std::mem::replace(&mut self.entitled, rate);
+        rate < before
     }
 
     fn limit(&mut self, limit: Option<RequestsPerMinute>, now: Timestamp, full: bool) {

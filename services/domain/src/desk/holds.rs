@@ -20,8 +20,9 @@ pub const HOLDS_MAX: usize = 1_000_000;
 /// How many of them one allocation may have, whatever its terms say: one that is out of hand leaves nine tenths to others. As
 /// many as 1,600 requests a second of a minute each.
 pub const HOLDS_PER_ALLOCATION_MAX: u32 = 100_000;
-/// How many holds that have ended may still stand in the queue of those that expire, before it is gone through.
-const ENDED_MAX: usize = 65_536;
+/// How many holds that have ended may still stand in the queue of those that expire beside those that have not, before it is gone
+/// through.
+const ENDED_MAX: usize = 1_024;
 /// How long a hold counts as under way after it was placed or extended.
 pub const HOLD_LIFETIME: Duration = Duration::from_mins(2);
 

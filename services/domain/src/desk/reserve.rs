@@ -20,26 +20,30 @@ pub(super) struct Held {
 impl Desk {
     /// Answers a reservation.
     pub fn reserve(&mut self, ask: &Reserve) -> Answer<Decision> {
-        match self.seen(ask) {
+        let place = self.ledger.place(&ask.service);
+        if let Some(place) = place {
+            self.hands[place.index()].touch();
+        }
+        match self.seen(ask, place) {
             Some(decision) => self.answer(decision),
-            None => self.admit(ask),
+            None => self.admit(ask, place),
         }
     }
 
     /// What was answered before, or why the id cannot be used.
-    fn seen(&self, ask: &Reserve) -> Option<Decision> {
+    fn seen(&self, ask: &Reserve, place: Option<Place>) -> Option<Decision> {
         let known = self.reservations.known(ask.reservation, self.ledger.at());
         let held = match known.admitted_before(ask.reservation)? {
             Ok(held) => held,
             Err(refusal) => return Some(Err(refusal)),
         };
-        Some(self.again(ask, held))
+        Some(self.again(ask, place, held))
     }
 
     /// What one that comes again is told. Where its hold is settled, its call is over.
-    fn again(&self, ask: &Reserve, held: Held) -> Decision {
-        let (Held { hold, place, shadowed }, reservation) = (held, ask.reservation);
-        if self.ledger.place(&ask.service) != Some(place) || hold.tokens() != ask.need.tokens {
+    fn again(&self, ask: &Reserve, place: Option<Place>, held: Held) -> Decision {
+        let (Held { hold, shadowed, .. }, reservation) = (held, ask.reservation);
+        if place != Some(held.place) || hold.tokens() != ask.need.tokens {
             return Err(Refusal::ReservationOfAnother { reservation });
         }
         if self.ledger.known(hold) == Settlement::Settled {
@@ -48,9 +52,8 @@ impl Desk {
         Ok(Admitted { hold, shadowed })
     }
 
-    fn admit(&mut self, ask: &Reserve) -> Answer<Decision> {
-        let entitled = self.ledger.place(&ask.service);
-        let entitled = entitled.and_then(|place| Some((place, self.hands[place.index()].limits()?)));
+    fn admit(&mut self, ask: &Reserve, place: Option<Place>) -> Answer<Decision> {
+        let entitled = place.and_then(|place| Some((place, self.hands[place.index()].limits()?)));
         let Some((place, limits)) = entitled else { return self.answer(Err(Refusal::NoAllocation)) };
         let bound = self.bound_here(place, limits, ask.need);
         if let Some(refusal) = bound.as_ref().filter(|refusal| limits.is_enforced || is_physical(refusal)) {

@@ -1,7 +1,6 @@
 //! Slices at the desk: drawn, taken up, filled again, sealed; and those that nodes hold.
 
 use crate::amount::Tokens;
-use crate::desk::hand::Entitled;
 use crate::desk::in_hand::InHand;
 use crate::desk::{Answer, Desk, LOOKED_AT_AFTER, NODE_SLICE_LIFETIME, Reserve, SLICE_LIFETIME};
 use crate::ids::{NodeId, SliceId};
@@ -163,7 +162,7 @@ impl Desk {
         let plans = [self.ledger.levels().plan(place), self.ledger.account_at(place).borrow_plan()];
         let rate = plans.iter().map(|plan| plan.at(now).rate).sum();
         let until = plans.iter().filter_map(|plan| plan.edge_after(now)).min();
-        self.hands[place.index()].entitle_to(Entitled { rate, until })
+        self.hands[place.index()].entitle_to(rate, until)
     }
 
     fn take_in_hand(&mut self, place: Place, decided: DrawDecided) -> InHand {
