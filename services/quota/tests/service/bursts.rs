@@ -263,6 +263,34 @@ async fn a_request_that_makes_no_sense_is_told_what_is_wrong() {
 }
 
 #[tokio::test]
+async fn no_burst_is_asked_for_or_extended_beyond_all_bounds() {
+    const YEAR_S: i64 = 366 * 86_400;
+    let service = organisation().await;
+    let mut people = People::of(&service).await;
+    for (absurd, told) in [
+        (
+            wire::Burst { extra_per_minute: 1 << 60, ..burst("launch", (60, 120)) },
+            "extra is 1152921504606846976",
+        ),
+        (burst("launch", (60, 100 * YEAR_S)), "end is "),
+        (burst("launch", (3 * YEAR_S, 3 * YEAR_S + 60)), "start is "),
+    ] {
+        let refused = people.lead.governance.request_burst(asking(absurd)).await.unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidArgument, "{refused}");
+        let said = format!("burst launch: {told}");
+        assert!(refused.message().starts_with(&said) && !refused.message().contains('\n'), "{refused}");
+    }
+    people.ask(burst("launch", (60, 120))).await;
+    people.approve("launch").await;
+    let late = extending("launch", 60 + YEAR_S + 1);
+    let refused = people.approver.governance.extend_burst(late).await.unwrap_err();
+    assert_eq!(refused.get_details_bad_request().unwrap().field_violations[0].field, "end", "{refused}");
+    assert!(refused.message().contains("what lasts longer belongs into the baseline"), "{refused}");
+    people.approver.governance.extend_burst(extending("launch", 60 + YEAR_S)).await.unwrap();
+    service.stop().await;
+}
+
+#[tokio::test]
 async fn a_service_that_may_have_no_burst_is_named() {
     let service = organisation().await;
     let mut ada = Person::named(&service, "ada").await;

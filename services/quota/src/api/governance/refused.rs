@@ -34,7 +34,10 @@ fn by_pool(reason: &Refused, pool: &PoolId, refused: &ChangeRefused) -> Status {
         ChangeRefused::NoPool | ChangeRefused::NoBurst { .. } => Status::not_found(reason.to_string()),
         ChangeRefused::BurstNameTaken { .. } => Status::already_exists(reason.to_string()),
         ChangeRefused::DoesNotFit(_) => does_not_fit(&reason.to_string(), pool),
-        ChangeRefused::BurstOutOfBounds(beyond) => invalid(beyond.field(), beyond),
+        ChangeRefused::BurstOutOfBounds(beyond) => {
+            let details = ErrorDetails::with_bad_request_violation(beyond.field(), beyond.to_string());
+            Status::with_error_details(Code::InvalidArgument, reason.to_string(), details)
+        }
         ChangeRefused::TooManyBursts { .. } | ChangeRefused::BurstsFull { .. } => {
             Status::resource_exhausted(reason.to_string())
         }
