@@ -73,7 +73,7 @@ fn text(service: &ServiceId, headroom: &Headroom, now: Timestamp) -> String {
     for change in &headroom.coming {
         let at = codec::timestamp_from_wire(change.at.as_ref(), "at");
         let at = at.map_or_else(|_| "soon".to_owned(), |at| shown_from(at, now));
-        sheet.line("coming", &format!("{at}: {}", change.what));
+        sheet.line("coming", &format!("{at}: {}", output::with_marks(&change.what)));
     }
     if let Some(prospect) = &headroom.prospect {
         sheet.sentence(&prospect_text(prospect));
@@ -123,7 +123,7 @@ fn available(headroom: &Headroom, standing: &Standing) -> String {
         "" => format!("{available} tokens = {sum}"),
         budget => {
             let both = grouped(guaranteed.saturating_add(borrowable));
-            format!("{available} tokens, which budget {budget} leaves (binds) of {both} = {sum}")
+            format!("{available} tokens: budget {budget} leaves no more (binds); without it {both} = {sum}")
         }
     }
 }

@@ -96,7 +96,8 @@ fn a_budget_that_leaves_less_than_the_buckets_is_what_binds() {
     let standing = Standing { available: 500, ..sample().standing.unwrap() };
     let bound = Headroom { standing: Some(standing), binding_budget: "day".to_owned(), ..sample() };
     let text = text(&ServiceId::try_new("chat").unwrap(), &bound, Timestamp::EPOCH);
-    let wanted = "500 tokens, which budget day leaves (binds) of 3 300 = 3 200 guaranteed + 100 to borrow";
+    let wanted =
+        "500 tokens: budget day leaves no more (binds); without it 3 300 = 3 200 guaranteed + 100 to borrow";
     assert!(in_one_line(&text).contains(wanted), "{text}");
 }
 
