@@ -48,6 +48,7 @@ pub use explain::{Explained, LimitUse};
 pub use headroom::{BudgetStanding, Coming, Headroom, NextChange, PoolStanding, Standing};
 pub use holds::{HOLD_LIFETIME, HOLDS_MAX, HOLDS_PER_ALLOCATION_MAX};
 pub use reservations::{DRAWS_MAX, RESERVATION_WINDOW, RESERVATIONS_MAX};
+pub use slices::NodeSlice;
 
 /// How long the desk keeps a slice before it gives back what is left: so long tokens that are parked here can refuse a
 /// request elsewhere.

@@ -10,11 +10,21 @@ use crate::ledger::{
 };
 use crate::time::Timestamp;
 
+/// A slice as its node is told of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NodeSlice {
+    /// Its id.
+    pub slice: SliceId,
+    /// What it has.
+    pub quantity: Quantity,
+    /// The limit that would have refused it, were the allocation not in shadow mode.
+    pub shadowed: Option<Limit>,
+}
+
 /// What a node was given for its reservation of a slice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct DrawnFor {
-    slice: SliceId,
-    quantity: Quantity,
+    given: NodeSlice,
     place: Place,
     need: Tokens,
 }
@@ -27,7 +37,7 @@ impl Desk {
         node: &NodeId,
         ask: &Reserve,
         ahead: Quantity,
-    ) -> Answer<Result<(SliceId, Quantity), Refusal>> {
+    ) -> Answer<Result<NodeSlice, Refusal>> {
         let known = self.draws.known(ask.reservation, self.ledger.at());
         let drawn = match known.admitted_before(ask.reservation) {
             Some(before) => before.and_then(|drawn| self.drawn_again(node, ask, drawn)),
@@ -37,27 +47,17 @@ impl Desk {
     }
 
     /// What one that comes again is told, while the node still has the slice.
-    fn drawn_again(
-        &self,
-        node: &NodeId,
-        ask: &Reserve,
-        drawn: DrawnFor,
-    ) -> Result<(SliceId, Quantity), Refusal> {
-        let (DrawnFor { slice, quantity, place, need }, reservation) = (drawn, ask.reservation);
-        let (is_open, known) = (self.ledger.is_open(slice), self.ledger.slice(slice));
+    fn drawn_again(&self, node: &NodeId, ask: &Reserve, drawn: DrawnFor) -> Result<NodeSlice, Refusal> {
+        let (DrawnFor { given, place, need }, reservation) = (drawn, ask.reservation);
+        let (is_open, known) = (self.ledger.is_open(given.slice), self.ledger.slice(given.slice));
         let theirs = known.is_none_or(|slice| slice.holder() == Some(node));
         if !theirs || self.ledger.place(&ask.service) != Some(place) || need != ask.need.tokens {
             return Err(Refusal::ReservationOfAnother { reservation });
         }
-        if is_open { Ok((slice, quantity)) } else { Err(Refusal::ReservationOver { reservation }) }
+        if is_open { Ok(given) } else { Err(Refusal::ReservationOver { reservation }) }
     }
 
-    fn draw_for_node(
-        &mut self,
-        node: &NodeId,
-        ask: &Reserve,
-        ahead: Quantity,
-    ) -> Result<(SliceId, Quantity), Refusal> {
+    fn draw_for_node(&mut self, node: &NodeId, ask: &Reserve, ahead: Quantity) -> Result<NodeSlice, Refusal> {
         let (need, service, now) = (ask.need, ask.service.clone(), self.ledger.at());
         let place = self.ledger.place(&service).ok_or(Refusal::NoAllocation)?;
         if let Some(limit) = self.counted_by_call(place) {
@@ -66,15 +66,16 @@ impl Desk {
         self.open_budgets(place);
         let decided = self.ledger.draw(&Draw { service, holder: Some(node.clone()), need, ahead })?;
         let Drawn { slice, tokens, money, .. } = decided.drawn;
-        if let Some(limit) = decided.shadowed.as_ref().map(Refusal::limit) {
+        let shadowed = decided.shadowed.as_ref().map(Refusal::limit);
+        if let Some(limit) = shadowed {
             self.hands[place.index()].shadow(limit, need.tokens);
         }
         self.happen(decided.into_movement());
         self.at_nodes.push_back((now.plus(NODE_SLICE_LIFETIME), slice));
         self.tell_thresholds(place);
-        let quantity = Quantity { tokens, money };
-        self.draws.remember(ask.reservation, DrawnFor { slice, quantity, place, need: need.tokens }, now);
-        Ok((slice, quantity))
+        let given = NodeSlice { slice, quantity: Quantity { tokens, money }, shadowed };
+        self.draws.remember(ask.reservation, DrawnFor { given, place, need: need.tokens }, now);
+        Ok(given)
     }
 
     /// The limit that only calls can be counted against: an allocation with one hands out no slices.

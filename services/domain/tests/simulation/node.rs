@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use weir_domain::amount::{Money, Tokens};
 use weir_domain::budget::{Budget, BudgetLimit};
-use weir_domain::desk::{Answer, Desk, HOLD_LIFETIME, Mark, RESERVATION_WINDOW, Release, Reserve};
-use weir_domain::ids::{HoldId, NodeId, ReservationId, ServiceId, SliceId};
+use weir_domain::desk::{Answer, Desk, HOLD_LIFETIME, Mark, NodeSlice, RESERVATION_WINDOW, Release, Reserve};
+use weir_domain::ids::{HoldId, NodeId, ReservationId, ServiceId};
 use weir_domain::ledger::{Event, Ledger, Quantity, Refusal, Settle};
 use weir_domain::policy::{Enforcement, Terms};
 use weir_domain::time::Timestamp;
@@ -36,7 +36,7 @@ pub(crate) struct Node {
     ticked: Timestamp,
     under_way: BTreeMap<HoldId, (ServiceId, Timestamp)>,
     admitted: BTreeMap<ReservationId, HoldId>,
-    drawn: BTreeMap<ReservationId, (SliceId, Quantity)>,
+    drawn: BTreeMap<ReservationId, NodeSlice>,
     released: BTreeSet<ReservationId>,
     settled: BTreeSet<HoldId>,
 }
@@ -121,14 +121,14 @@ impl Node {
                 Some(before) if before != now => {
                     return Err(format!("idempotence: {reservation} drew {before:?}, and now {now:?}"));
                 }
-                None if !now.1.covers(need) => {
+                None if !now.quantity.covers(need) => {
                     return Err(format!("conservation: {need:?} was needed, {now:?} is drawn"));
                 }
                 Some(_) => seen.drawn_again += 1,
                 None => {}
             }
         }
-        let drawn = drawn.map(|(slice, drawn)| (slice, drawn.tokens));
+        let drawn = drawn.map(|drawn| (drawn.slice, drawn.quantity.tokens));
         Ok(Answer { what: Tell::Drawn { reservation, drawn }, after })
     }
 

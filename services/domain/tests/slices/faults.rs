@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use weir_domain::amount::Tokens;
-use weir_domain::desk::{Desk, Reserve};
+use weir_domain::desk::{Desk, NodeSlice, Reserve};
 use weir_domain::ids::HoldId;
 use weir_domain::ledger::{Event, Ledger, Seal};
 
@@ -147,7 +147,7 @@ impl State {
         let (one, two) = (quantity(Tokens::new(1)), quantity(Tokens::new(2)));
         let ask = Reserve { reservation: self.mint(), service: SERVICE.clone(), need: one };
         let answer = self.desk.draw(&NODE, &ask, two);
-        let Ok((slice, drawn)) = answer.what else { return Ok(()) };
+        let Ok(NodeSlice { slice, quantity: drawn, .. }) = answer.what else { return Ok(()) };
         if !drawn.covers(one) {
             return Err(format!("conservation: one was needed, {drawn:?} is drawn"));
         }

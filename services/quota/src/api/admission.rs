@@ -187,7 +187,7 @@ fn reserved_to_wire(reserved: &Reserved, tokens: Tokens) -> wire::ReserveRespons
         Ok(admitted) => Decision::Admitted(wire::Admitted {
             hold_id: admitted.hold.to_string(),
             tokens: tokens.get(),
-            shadowed: shadowed_to_wire(admitted),
+            shadowed: shadowed_to_wire(admitted.shadowed),
         }),
         Err(refused) => Decision::Refused(refused_to_wire(refused)),
     };

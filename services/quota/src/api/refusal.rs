@@ -1,7 +1,7 @@
 //! Refusals and standings as callers see them.
 
-use weir_domain::desk::{Admitted, Explained, LimitUse, NextChange, Standing};
-use weir_domain::ledger::{Refusal, Retry};
+use weir_domain::desk::{Explained, LimitUse, NextChange, Standing};
+use weir_domain::ledger::{Limit, Refusal, Retry};
 use weir_proto::codec::{duration_to_wire, limit_to_wire, timestamp_to_wire};
 use weir_proto::quota::v1 as wire;
 
@@ -31,8 +31,8 @@ pub(super) fn refused_to_wire(explained: &Explained) -> wire::Refused {
 }
 
 /// The limit that an allocation in shadow mode was let pass in spite of.
-pub(super) fn shadowed_to_wire(admitted: &Admitted) -> i32 {
-    admitted.shadowed.map_or(wire::Limit::Unspecified, limit_to_wire).into()
+pub(super) fn shadowed_to_wire(shadowed: Option<Limit>) -> i32 {
+    shadowed.map_or(wire::Limit::Unspecified, limit_to_wire).into()
 }
 
 /// What happens by itself, and when.

@@ -3,8 +3,10 @@
 use weir_domain::amount::Tokens;
 use weir_domain::authorship::Authorship;
 use weir_domain::bucket::Segment;
-use weir_domain::desk::{Admitted, Answer, Desk, Explained, Headroom, Mark, Release, Reserve, Standing};
-use weir_domain::ids::{HoldId, NodeId, PoolId, ServiceId, SliceId};
+use weir_domain::desk::{
+    Admitted, Answer, Desk, Explained, Headroom, Mark, NodeSlice, Release, Reserve, Standing,
+};
+use weir_domain::ids::{HoldId, NodeId, PoolId, ServiceId};
 use weir_domain::ledger::invariants::{invariant_conservation, invariant_levels};
 use weir_domain::ledger::{Change, Event, Moved, Quantity, Refusal, Seal, Settle};
 use weir_domain::policy::Terms;
@@ -135,7 +137,7 @@ impl Clerk {
         node: &NodeId,
         ask: &Reserve,
         ahead: Quantity,
-    ) -> Answer<Decided<(SliceId, Quantity)>> {
+    ) -> Answer<Decided<NodeSlice>> {
         let Answer { what, after } = self.desk.draw(node, ask, ahead);
         Answer { what: what.map_err(|refusal| self.refused(&ask.service, refusal)), after }
     }

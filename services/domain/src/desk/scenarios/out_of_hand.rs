@@ -62,7 +62,7 @@ fn nor_does_it_where_a_gateway_hands_the_slice_out() {
     let mut story = Story::given_pool(60_000).and("chat", terms(6_000));
     let node = NodeId::try_new("gateway").unwrap();
     let ask = Reserve { reservation: story.mint(), service: service("chat"), need: quantity(300) };
-    let (slice, _) = story.desk.draw(&node, &ask, quantity(0)).what.unwrap();
+    let slice = story.desk.draw(&node, &ask, quantity(0)).what.unwrap().slice;
     let [first, second, forged] =
         [0, 1, 2].map(|number| HoldId::try_pack(slice, number, Tokens::new(100)).unwrap());
     assert!(story.settle(first, 80) && story.settle(forged, 1), "only the gateway knows how many there are");

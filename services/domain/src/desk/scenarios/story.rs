@@ -180,7 +180,7 @@ impl Story {
         let ask = Reserve { reservation, service: service(name), need: quantity(tokens) };
         let drawn = self.desk.draw(&gateway(), &ask, Quantity::ZERO);
         self.record();
-        drawn.what.map(|(slice, _)| slice)
+        drawn.what.map(|drawn| drawn.slice)
     }
 
     /// It gives back so many of them, having handed out so many holds.

@@ -146,15 +146,16 @@ impl Pool {
         let (reservation, need) = (mint(self.now, self.minted), quantity(tokens));
         let (ask, ahead) = (Reserve { reservation, service: who.clone(), need }, quantity(Tokens::new(200)));
         let answer = self.desk.draw(&node(), &ask, ahead);
-        if let Ok((slice, drawn)) = answer.what {
+        if let Ok(given) = answer.what {
             let again = self.desk.draw(&node(), &ask, ahead).what;
-            if again != Ok((slice, drawn)) {
-                return Err(format!("idempotence: {ask:?} again is {again:?}, and was {slice}"));
+            if again != Ok(given) {
+                return Err(format!("idempotence: {ask:?} again is {again:?}, and was {given:?}"));
             }
-            if drawn.tokens < tokens {
-                return Err(format!("conservation: {tokens} needed, {} drawn", drawn.tokens));
+            let drawn = given.quantity.tokens;
+            if drawn < tokens {
+                return Err(format!("conservation: {tokens} needed, {drawn} drawn"));
             }
-            self.clients.waiting_slices.push((slice, who.clone(), drawn.tokens, answer.after));
+            self.clients.waiting_slices.push((given.slice, who.clone(), drawn, answer.after));
         }
         Ok(())
     }

@@ -2,9 +2,8 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 use tonic::Status;
-use weir_domain::desk::{Admitted, Answer, Mark};
-use weir_domain::ids::{NodeId, SliceId};
-use weir_domain::ledger::Quantity;
+use weir_domain::desk::{Admitted, Answer, Mark, NodeSlice};
+use weir_domain::ids::NodeId;
 use weir_proto::quota::v1 as wire;
 
 use super::super::refusal::{refused_to_wire, shadowed_to_wire};
@@ -40,7 +39,7 @@ struct Answers {
     settle: Vec<bool>,
     release: Vec<bool>,
     extend: Vec<bool>,
-    draw: Vec<Option<Decided<(SliceId, Quantity)>>>,
+    draw: Vec<Option<Decided<NodeSlice>>>,
 }
 
 impl Answers {
@@ -109,7 +108,7 @@ fn decisions_to_wire(decisions: Vec<Option<Decided<Admitted>>>) -> Vec<wire::Ses
             wire::SessionDecision {
                 hold_id: ids.split().freeze(),
                 refused: None,
-                shadowed: shadowed_to_wire(&admitted),
+                shadowed: shadowed_to_wire(admitted.shadowed),
             }
         }
         Err(refused) => wire::SessionDecision {
@@ -121,18 +120,21 @@ fn decisions_to_wire(decisions: Vec<Option<Decided<Admitted>>>) -> Vec<wire::Ses
     decisions.into_iter().map(to_wire).collect()
 }
 
-fn draw(clerk: &mut Clerk, node: &NodeId, ask: &Ask, after: &mut Mark) -> Decided<(SliceId, Quantity)> {
+fn draw(clerk: &mut Clerk, node: &NodeId, ask: &Ask, after: &mut Mark) -> Decided<NodeSlice> {
     if let Some(seal) = &ask.instead_of {
         noted(clerk.take_back(node, seal), after);
     }
     noted(clerk.draw(node, &ask.what, ask.ahead), after)
 }
 
-fn drawn_to_wire(drawn: Decided<(SliceId, Quantity)>) -> wire::SessionDrawn {
+fn drawn_to_wire(drawn: Decided<NodeSlice>) -> wire::SessionDrawn {
     match drawn {
-        Ok((slice, drawn)) => {
-            wire::SessionDrawn { slice: slice.as_u64(), tokens: drawn.tokens.get(), refused: None }
-        }
+        Ok(NodeSlice { slice, quantity, shadowed }) => wire::SessionDrawn {
+            slice: slice.as_u64(),
+            tokens: quantity.tokens.get(),
+            refused: None,
+            shadowed: shadowed_to_wire(shadowed),
+        },
         Err(refused) => wire::SessionDrawn { refused: Some(refused_to_wire(&refused)), ..Default::default() },
     }
 }

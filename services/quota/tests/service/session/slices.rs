@@ -139,6 +139,19 @@ async fn a_draw_whose_answer_was_lost_is_repeated_and_answered_with_the_same_sli
 }
 
 #[tokio::test]
+async fn in_shadow_mode_a_slice_names_the_limit_that_would_have_refused_it() {
+    let service = Service::start().await;
+    service.apply(policy_with(|allocation| allocation.shadow = true)).await;
+    let (mut session, _) = Session::open(&service, vec![]).await;
+    for (number, limit) in [(1, Limit::Unspecified), (2, Limit::Baseline), (2, Limit::Baseline)] {
+        let drawn = session.draw(service.reservation_id(number), (900, 0), None).await;
+        assert_eq!((drawn.tokens, drawn.shadowed()), (900, limit));
+    }
+    session.end().await;
+    service.stop().await;
+}
+
+#[tokio::test]
 async fn where_requests_are_limited_slices_are_refused_for_good_and_it_is_said_why() {
     let service = Service::start().await;
     service.apply(policy_with(|allocation| allocation.requests_per_minute = Some(60))).await;
