@@ -62,6 +62,11 @@ pub(crate) fn wrapped(text: &str, indent: usize) -> String {
     wrapped_at(text, indent, room().unwrap_or(COLUMNS_MAX).min(COLUMNS_MAX))
 }
 
+/// A line for people and programs: on a narrow terminal in several, all but the first so far to the right.
+pub(crate) fn fitted(text: &str, indent: usize) -> String {
+    room().map_or_else(|| text.to_owned(), |room| wrapped_at(text, indent, room))
+}
+
 fn wrapped_at(text: &str, indent: usize, columns_max: usize) -> String {
     let mut lines = String::new();
     let mut width = 0;

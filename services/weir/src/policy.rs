@@ -174,14 +174,14 @@ fn located(files: &PolicyFiles, remark: &str) -> Finding {
 
 fn show(diff: &Diff) {
     for change in &diff.changes {
-        output::line(change);
+        output::line(&output::fitted(change, 2));
     }
 }
 
 /// Tells what may surprise, beside what a command gives back.
 pub(crate) fn warn(diff: &Diff) {
     for warning in &diff.warnings {
-        output::note(&format!("warning: {warning}"));
+        output::note(&output::fitted(&format!("warning: {warning}"), 9));
     }
 }
 

@@ -7,7 +7,7 @@ use weir_proto::governance::v1::{AllocationOutcome, SimulatedBudget, SimulatedRe
 
 use super::shown::{Found, amount, instant};
 use crate::instant::Span;
-use crate::output::{bar, grouped, money};
+use crate::output::{bar, fitted, grouped, money};
 
 /// Allocations that are explained; the rest is counted.
 const EXPLAINED_MAX: usize = 10;
@@ -59,6 +59,7 @@ fn explained(found: &Found<'_>) -> String {
             "shadow mode"
         ));
     }
+    let lines: Vec<_> = lines.iter().map(|line| fitted(line, 16)).collect();
     lines.join("\n")
 }
 

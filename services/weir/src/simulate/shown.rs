@@ -8,7 +8,7 @@ use weir_proto::governance::v1::{
 
 use super::{refusals, refused, sum, timeline};
 use crate::instant::shown;
-use crate::output::{Table, grouped, name, number};
+use crate::output::{Table, fitted, grouped, name, number};
 
 /// Allocations of a pool that are shown, the most refused first; the rest is counted.
 const SHOWN_MAX: usize = 20;
@@ -17,8 +17,9 @@ const SHOWN_MAX: usize = 20;
 pub(super) fn text(report: &SimulationReport) -> String {
     let [from, to] = [&report.from, &report.to].map(|at| instant(at.as_ref()));
     let asked = sum(report.pools.iter().filter_map(|pool| pool.now.as_ref()?.asked));
-    let mut blocks =
-        vec![format!("{from} to {to}: {}, as the policy stands → as tried", amount(Some(asked), "request"))];
+    let heading =
+        format!("{from} to {to}: {}, as the policy stands → as tried", amount(Some(asked), "request"));
+    let mut blocks = vec![fitted(&heading, 2)];
     for pool in &report.pools {
         let found = report.allocations.iter().filter(|found| found.pool == pool.pool);
         blocks.extend(pool_blocks(pool, &shortlist(found), &from, &to));
@@ -74,7 +75,7 @@ fn pool_blocks(pool: &SimulatedPool, found: &[Found<'_>], from: &str, to: &str) 
     ];
     let more = found.len().saturating_sub(SHOWN_MAX);
     let rows = found.iter().take(SHOWN_MAX).map(cells).collect();
-    block += &format!("\n{}", Table::new(columns, rows));
+    block = format!("{}\n{}", fitted(&block, 2), Table::new(columns, rows));
     if more > 0 {
         block += &format!("\nand {more} more; --format json has them all");
     }
@@ -154,6 +155,7 @@ fn notes(report: &SimulationReport) -> String {
         lines.push("note: whoever is refused here does not ask again; live, they would".to_owned());
     }
     lines.push(verdict(candidate, now));
+    let lines: Vec<_> = lines.iter().map(|line| fitted(line, 2)).collect();
     lines.join("\n")
 }
 
