@@ -45,7 +45,10 @@ pub(crate) async fn demo() -> anyhow::Result<()> {
     let headroom = world.expect(&["headroom", "launch-demo"])?;
     ensure!(headroom.contains("burst launch-week adds 60 000 tokens a minute"), "{headroom}");
     let verified = world.expect(&["verify", "--wait", "30"])?;
-    ensure!(verified.contains("journal = ledger = tables, to the token"), "while traffic goes on: {verified}");
+    ensure!(
+        verified.contains("journal = ledger = tables, to the token"),
+        "while traffic goes on: {verified}"
+    );
     let status = weir.terminate()?;
     ensure!(status.success(), "the demo ended with {status}: {}", weir.log_tail());
     let verified = world.expect(&["verify", "--wait", "5"])?;

@@ -59,7 +59,8 @@ fn explained(found: &Found<'_>) -> String {
             "shadow mode"
         ));
     }
-    let lines: Vec<_> = lines.iter().map(|line| fitted(line, 16)).collect();
+    let indent = |line: &String| if line.starts_with(' ') { 16 } else { 2 };
+    let lines: Vec<_> = lines.iter().map(|line| fitted(line, indent(line))).collect();
     lines.join("\n")
 }
 
