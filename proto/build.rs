@@ -25,6 +25,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let out: PathBuf = std::env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?.into();
     std::fs::write(out.join("descriptors.bin"), prost_bytes(&descriptors))?;
     tonic_prost_build::configure()
+        .codec_path("crate::framing::Framing")
         .bytes(".weir.storage")
         .bytes(".weir.quota.v1.Settled")
         .bytes(".weir.quota.v1.SliceDrawn")

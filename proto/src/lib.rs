@@ -4,6 +4,7 @@
 //! there, never in the domain. [`record`] is the envelope of a fact in the journal (CloudEvents 1.0, binary mode).
 
 pub mod codec;
+pub mod framing;
 mod generated;
 pub mod record;
 

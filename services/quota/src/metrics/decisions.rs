@@ -1,4 +1,4 @@
-//! What is counted while a pool's desk is held: at most an atomic addition a decision.
+//! What is counted while a pool's desk is held: an addition a decision. Counters are told at every tick.
 
 use metrics::{Counter, Gauge, counter, gauge};
 use weir_domain::bucket::UNITS_PER_TOKEN;
@@ -9,10 +9,28 @@ use weir_domain::ledger::levels::Place;
 
 use super::{DECISIONS, DEFICIT, HOLDS, LEVEL, SETTLES};
 
+/// A counter, and what it was not told yet.
+struct Counted {
+    counter: Counter,
+    untold: u64,
+}
+
+impl Counted {
+    const fn new(counter: Counter) -> Self {
+        Self { counter, untold: 0 }
+    }
+
+    fn tell(&mut self) {
+        if self.untold > 0 {
+            self.counter.increment(std::mem::take(&mut self.untold));
+        }
+    }
+}
+
 /// Counters of one outcome each: the usual one at hand, and of the others a handful, by outcome and limit.
 #[derive(Default)]
 struct Outcomes {
-    admitted: Option<Counter>,
+    admitted: Option<Counted>,
     others: Vec<((&'static str, &'static str), Counter)>,
 }
 
@@ -25,8 +43,8 @@ pub(crate) struct Decisions {
     /// By place.
     of_services: Vec<Outcomes>,
     of_nobody: Outcomes,
-    charged: Counter,
-    repeated: Counter,
+    charged: Counted,
+    repeated: Counted,
     level: Gauge,
     deficit: Gauge,
     holds: Gauge,
@@ -35,7 +53,9 @@ pub(crate) struct Decisions {
 impl Decisions {
     pub(crate) fn new(pool: &PoolId) -> Self {
         let pool = pool.to_string();
-        let settles = |outcome: &'static str| counter!(SETTLES, "pool" => pool.clone(), "outcome" => outcome);
+        let settles = |outcome: &'static str| {
+            Counted::new(counter!(SETTLES, "pool" => pool.clone(), "outcome" => outcome))
+        };
         Self {
             of_services: Vec::new(),
             of_nobody: Outcomes::default(),
@@ -54,9 +74,9 @@ impl Decisions {
             return self.count(account, ("shadowed", limit.as_str()));
         }
         if self.of(account).admitted.is_none() {
-            self.of(account).admitted = Some(self.counter(account, ("admitted", "")));
+            self.of(account).admitted = Some(Counted::new(self.counter(account, ("admitted", ""))));
         }
-        self.of(account).admitted.as_ref().expect("it is there from now on").increment(1);
+        self.of(account).admitted.as_mut().expect("it is there from now on").untold += 1;
     }
 
     /// A reservation was refused, or a slice that a node asked for.
@@ -65,13 +85,16 @@ impl Decisions {
     }
 
     /// A settle was charged now, or had been before.
-    pub(crate) fn settled(&self, charged: bool) {
-        if charged { &self.charged } else { &self.repeated }.increment(1);
+    pub(crate) fn settled(&mut self, charged: bool) {
+        if charged { &mut self.charged } else { &mut self.repeated }.untold += 1;
     }
 
-    /// Shows levels and holds as they are.
+    /// Shows what was counted, and levels and holds as they are.
     #[expect(clippy::cast_precision_loss, reason = "a gauge of tokens needs no more than 53 bits")]
-    pub(crate) fn show(&self, desk: &Desk) {
+    pub(crate) fn show(&mut self, desk: &Desk) {
+        let outcomes = self.of_services.iter_mut().chain([&mut self.of_nobody]);
+        let admitted = outcomes.filter_map(|outcomes| outcomes.admitted.as_mut());
+        admitted.chain([&mut self.charged, &mut self.repeated]).for_each(Counted::tell);
         let levels = desk.ledger().levels();
         self.level.set(levels.pool().units().div_euclid(UNITS_PER_TOKEN) as f64);
         self.deficit.set(levels.deficit().available().get() as f64);

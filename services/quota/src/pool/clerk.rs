@@ -196,8 +196,8 @@ impl Clerk {
         self.desk.answer(())
     }
 
-    /// Shows levels and holds.
-    pub(super) fn show(&self) {
+    /// Shows what was counted, levels and holds.
+    pub(super) fn show(&mut self) {
         self.counts.show(&self.desk);
     }
 

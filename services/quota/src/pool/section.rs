@@ -216,6 +216,7 @@ impl Section {
         if matches!(inside.phase, Phase::Open) {
             inside.pass(now, Duration::ZERO);
             inside.clerk.desk.close();
+            inside.clerk.show();
             inside.phase = Phase::Closed;
         }
     }
