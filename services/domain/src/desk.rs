@@ -32,8 +32,8 @@ use crate::authorship::Authorship;
 use crate::ids::{HoldId, ReservationId, ServiceId, SliceId};
 use crate::ledger::levels::Place;
 use crate::ledger::{
-    Change, ChangeRefused, Event, Governed, Known, Ledger, Limit, Movement, Quantity, Refusal, Settle, Slice,
-    decide_change,
+    Change, ChangeRefused, Event, Governed, Ledger, Limit, Movement, Quantity, Refusal, Settle, Settlement,
+    Slice, decide_change,
 };
 use crate::time::Timestamp;
 
@@ -267,7 +267,8 @@ impl Desk {
         }
         let drawn_for = self.ledger.slice(hold.slice()).map(Slice::place);
         let Some(place) = drawn_for.or_else(|| self.ledger.place(service)) else { return false };
-        let is_one = self.was_handed_out(place, hold) && self.ledger.known(hold) != Known::Settled;
+        let is_one =
+            self.was_handed_out(place, hold) && self.ledger.settlement_of(hold) != Settlement::Settled;
         if !is_one || self.hands[place.index()].in_flight() >= HOLDS_PER_ALLOCATION_MAX {
             return false;
         }

@@ -43,7 +43,7 @@ pub use image::{AccountImage, LedgerImage, SliceImage};
 pub use limit::Limit;
 pub use refusal::{Bound, CapacityUsed, Refusal, Retry};
 pub use slice::{HOLDS_PER_SLICE, Slice, SliceState};
-pub use state::{Known, LAPSED_MAX, Ledger};
+pub use state::{LAPSED_MAX, Ledger, Settlement};
 pub use strangers::{STRANGERS, STRANGERS_MAX};
 pub use terms::{BURSTS_KEPT_MAX, BURSTS_OPEN_MAX, GUARANTEE_WINDOW, POOL_WINDOW, PoolTerms};
 pub use weigh::RoomToBorrow;

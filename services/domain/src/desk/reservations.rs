@@ -24,7 +24,7 @@ const IN_TIME: Duration = Duration::from_secs(1);
 
 /// What is known of a reservation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Known<T> {
+pub(super) enum Seen<T> {
     /// It was admitted, with this.
     Admitted(T),
     /// It may hold nothing any more: it was given back, maybe before it arrived.
@@ -43,7 +43,7 @@ pub(super) enum Known<T> {
     Unseen,
 }
 
-impl<T> Known<T> {
+impl<T> Seen<T> {
     /// What it was admitted with before, or why it cannot be admitted; none if it was never here.
     pub(super) fn admitted_before(self, reservation: ReservationId) -> Option<Result<T, Refusal>> {
         match self {
@@ -69,18 +69,18 @@ impl<T: Copy> Reservations<T> {
         Self { in_time: Minted::new(max), ahead: Minted::new(max / FOR_ONE_AHEAD) }
     }
 
-    pub(super) fn known(&self, reservation: ReservationId, now: Timestamp) -> Known<T> {
+    pub(super) fn seen(&self, reservation: ReservationId, now: Timestamp) -> Seen<T> {
         match self.in_time.get(reservation).or_else(|| self.ahead.get(reservation)) {
-            Some(Remembered::Admitted(what)) => Known::Admitted(what),
-            Some(Remembered::Over) => Known::Over,
+            Some(Remembered::Admitted(what)) => Seen::Admitted(what),
+            Some(Remembered::Over) => Seen::Over,
             None => {
                 let minted = minted_at(reservation);
                 let young = minted.plus(RESERVATION_WINDOW) > now && minted <= now.plus(RESERVATION_WINDOW);
                 let remembered = if in_time(reservation, now) { &self.in_time } else { &self.ahead };
                 match remembered.has_room_for(reservation) {
-                    _ if !young => Known::Stale { minted },
-                    true => Known::Unseen,
-                    false => Known::Forgotten { since: remembered.remembers_since() },
+                    _ if !young => Seen::Stale { minted },
+                    true => Seen::Unseen,
+                    false => Seen::Forgotten { since: remembered.remembers_since() },
                 }
             }
         }
@@ -93,15 +93,15 @@ impl<T: Copy> Reservations<T> {
 
     /// From now on it holds nothing. What it was admitted with, if it was.
     pub(super) fn use_up(&mut self, reservation: ReservationId, now: Timestamp) -> Option<T> {
-        match self.known(reservation, now) {
-            Known::Admitted(what) => {
+        match self.seen(reservation, now) {
+            Seen::Admitted(what) => {
                 let is_in_time = self.in_time.get(reservation).is_some();
                 let remembered = if is_in_time { &mut self.in_time } else { &mut self.ahead };
                 remembered.insert(reservation, Remembered::Over);
                 Some(what)
             }
-            Known::Over | Known::Stale { .. } | Known::Forgotten { .. } => None,
-            Known::Unseen => {
+            Seen::Over | Seen::Stale { .. } | Seen::Forgotten { .. } => None,
+            Seen::Unseen => {
                 self.add(reservation, Remembered::Over, now);
                 None
             }

@@ -7,7 +7,7 @@ use crate::desk::slices::told;
 use crate::desk::{Admitted, Answer, Decision, Desk, Reserve};
 use crate::ids::{HOLD_TOKENS_MAX, HoldId, ServiceId};
 use crate::ledger::levels::Place;
-use crate::ledger::{Known as Settlement, Limit, Quantity, Refusal, Retry};
+use crate::ledger::{Limit, Quantity, Refusal, Retry, Settlement};
 
 /// What a reservation was admitted with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,8 +32,8 @@ impl Desk {
 
     /// What was answered before, or why the id cannot be used.
     fn seen(&self, ask: &Reserve, place: Option<Place>) -> Option<Decision> {
-        let known = self.reservations.known(ask.reservation, self.ledger.at());
-        let held = match known.admitted_before(ask.reservation)? {
+        let seen = self.reservations.seen(ask.reservation, self.ledger.at());
+        let held = match seen.admitted_before(ask.reservation)? {
             Ok(held) => held,
             Err(refusal) => return Some(Err(refusal)),
         };
@@ -46,7 +46,7 @@ impl Desk {
         if place != Some(held.place) || hold.tokens() != ask.need.tokens {
             return Err(Refusal::ReservationOfAnother { reservation });
         }
-        if self.ledger.known(hold) == Settlement::Settled {
+        if self.ledger.settlement_of(hold) == Settlement::Settled {
             return Err(Refusal::ReservationOver { reservation });
         }
         Ok(Admitted { hold, shadowed })

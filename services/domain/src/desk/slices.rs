@@ -38,8 +38,8 @@ impl Desk {
         ask: &Reserve,
         ahead: Quantity,
     ) -> Answer<Result<NodeSlice, Refusal>> {
-        let known = self.draws.known(ask.reservation, self.ledger.at());
-        let drawn = match known.admitted_before(ask.reservation) {
+        let seen = self.draws.seen(ask.reservation, self.ledger.at());
+        let drawn = match seen.admitted_before(ask.reservation) {
             Some(before) => before.and_then(|drawn| self.drawn_again(node, ask, drawn)),
             None => self.draw_for_node(node, ask, ahead),
         };
@@ -85,9 +85,9 @@ impl Desk {
         requests.or_else(|| terms.in_flight_max.map(|_| Limit::InFlight))
     }
 
-    /// Takes back what a node did not hand out of its slice, in tokens; the ledger knows what money goes with them. Whether it
+    /// Returns what a node did not hand out of its slice, in tokens; the ledger knows what money goes with them. Whether it
     /// was the node's, and open.
-    pub fn take_back(&mut self, node: &NodeId, seal: &Seal) -> Answer<bool> {
+    pub fn return_slice(&mut self, node: &NodeId, seal: &Seal) -> Answer<bool> {
         let theirs = self.ledger.slice(seal.slice).is_some_and(|slice| slice.holder() == Some(node));
         let Seal { slice, free: Quantity { tokens, .. }, holds } = *seal;
         let free = Quantity { tokens, money: self.ledger.money_of(slice, tokens) };

@@ -1,4 +1,4 @@
-//! What the desk does without being asked: gives back what lies idle, draws ahead, lets go of what nobody keeps alive.
+//! What the desk does without being asked: returns slices, draws ahead, lets go of what nobody keeps alive.
 
 use crate::amount::Requests;
 use crate::desk::in_hand::InHand;
@@ -11,7 +11,7 @@ impl Desk {
     /// Looks after slices and holds. To be called some ten times a second.
     pub fn tick(&mut self) {
         self.look_at_slices();
-        self.give_back_idle();
+        self.return_due();
         self.lapse_at_nodes();
         self.lapse_unsettled();
         self.reservations.tick(self.ledger.at());
@@ -21,7 +21,7 @@ impl Desk {
         }
     }
 
-    /// A slice that is in use gets a successor before it goes back; one that lies idle goes back now.
+    /// A slice that is in use gets a successor before it is returned; one that lies idle is returned now.
     fn look_at_slices(&mut self) {
         let now = self.ledger.at();
         while let Some((_, place, slice)) = self.due_look.front().copied().filter(|(due, ..)| *due <= now) {
@@ -35,14 +35,14 @@ impl Desk {
                 // Whoever waits for what others leave was told a time that such a draw would make untrue.
                 Some(idle) if now < idle && now < self.told => {}
                 Some(idle) if now < idle => self.draw_next(place),
-                Some(_) => self.put_away(place),
+                Some(_) => self.return_current(place),
                 None => {}
             }
         }
     }
 
-    /// A slice goes back a second after it was drawn.
-    fn give_back_idle(&mut self) {
+    /// A slice is returned a second after it was drawn.
+    fn return_due(&mut self) {
         let now = self.ledger.at();
         while let Some((_, place, slice)) = self.due_back.front().copied().filter(|(due, ..)| *due <= now) {
             self.due_back.pop_front();
@@ -51,7 +51,7 @@ impl Desk {
                 self.take_up_next(place);
             }
             if is(&self.hands[place.index()].current) {
-                self.put_away(place);
+                self.return_current(place);
             }
             if is(&self.hands[place.index()].unenforced) {
                 self.tell_shadowed(place);
@@ -60,8 +60,8 @@ impl Desk {
         }
     }
 
-    /// Gives back the slice at hand; its successor takes its place, if there is one.
-    fn put_away(&mut self, place: Place) {
+    /// Returns the slice at hand; its successor takes its place, if there is one.
+    fn return_current(&mut self, place: Place) {
         self.tell_shadowed(place);
         self.seal_current(place);
         self.take_up_next(place);

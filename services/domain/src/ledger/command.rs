@@ -59,7 +59,7 @@ pub struct Draw {
     pub ahead: Quantity,
 }
 
-/// Hand out no more from a slice, and give back what is left of it.
+/// Hand out no more from a slice, and return what is left of it: the ledger calls a slice that was returned sealed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seal {
     /// Which.

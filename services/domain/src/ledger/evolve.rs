@@ -6,7 +6,7 @@ use crate::ids::{BudgetId, HoldId, ServiceId, SliceId};
 use crate::ledger::levels::Place;
 use crate::ledger::slice::{Marks, Refund, Slice, SliceState};
 use crate::ledger::state::LAPSED_MAX;
-use crate::ledger::{Drawn, Event, Known, Ledger, Moved, Movement, Quantity};
+use crate::ledger::{Drawn, Event, Ledger, Moved, Movement, Quantity, Settlement};
 
 impl Ledger {
     /// Makes an event so.
@@ -79,10 +79,10 @@ impl Ledger {
     }
 
     fn evolve_settled(&mut self, service: &ServiceId, hold: HoldId, held: Money, used: Quantity) {
-        match self.known(hold) {
-            Known::Settled => return,
-            Known::Foreign => self.take_in(service, hold.slice()),
-            Known::Outstanding => {}
+        match self.settlement_of(hold) {
+            Settlement::Settled => return,
+            Settlement::Foreign => self.take_in(service, hold.slice()),
+            Settlement::Outstanding => {}
         }
         let Some(slice) = self.slices.get_mut(&hold.slice()) else { return };
         let charged = slice.charge(hold, held, used, &mut self.spare);

@@ -4,7 +4,7 @@ use crate::amount::{Money, Tokens};
 use crate::ids::{HoldId, ServiceId, SliceId};
 use crate::ledger::levels::Place;
 use crate::ledger::slice::SliceState;
-use crate::ledger::{Known, Ledger, Moved, Movement, Seal, Settle};
+use crate::ledger::{Ledger, Moved, Movement, Seal, Settle, Settlement};
 
 impl Ledger {
     /// Settles a hold; none if it was settled before. A slice that is not known here is charged in full, as debt. Whoever
@@ -20,7 +20,7 @@ impl Ledger {
         let service = match self.slices.get(&hold.slice()) {
             Some(slice) if slice.has_settled(hold.number()) => return None,
             Some(slice) => self.account_at(slice.place).service(),
-            None if self.known(hold) == Known::Settled => return None,
+            None if self.settlement_of(hold) == Settlement::Settled => return None,
             None => self.charged_for(&settle.service),
         };
         let (hold, held) = handed_out.unwrap_or_else(|| (hold, self.money_of(hold.slice(), hold.tokens())));

@@ -47,7 +47,7 @@ pub struct Slice {
     pub(super) lapse: u64,
 }
 
-/// What goes back, and where it came from.
+/// What flows back into buckets, and where it came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Refund {
     pub(super) guaranteed: Level,
@@ -127,7 +127,7 @@ impl Slice {
         let covered = used.at_most(held);
         self.use_up(covered);
         let is_open = self.state == SliceState::Open;
-        let refund = if is_open { Refund::default() } else { self.give_back(held.less(covered)) };
+        let refund = if is_open { Refund::default() } else { self.refund(held.less(covered)) };
         Charged { covered, refund }
     }
 
@@ -136,7 +136,7 @@ impl Slice {
         self.state = SliceState::Sealed { holds };
         // Who settled a hold that nobody was given must not let the slice be over before those are settled that were.
         self.settled.end_at(holds);
-        self.give_back(free)
+        self.refund(free)
     }
 
     /// Takes away what was used: first what is of the guarantee.
@@ -151,9 +151,9 @@ impl Slice {
         self.borrowed = self.borrowed.min(left.minus(self.unenforced));
     }
 
-    /// Takes away what goes back: first what the pool alone gave, then what is borrowed, last what is of the guarantee. All
+    /// Takes away what is refunded: first what the pool alone gave, then what is borrowed, last what is of the guarantee. All
     /// there is if every hold is settled, for then it is nobody's.
-    fn give_back(&mut self, rest: Quantity) -> Refund {
+    fn refund(&mut self, rest: Quantity) -> Refund {
         let back = if self.is_over() { self.outstanding() } else { rest.at_most(self.outstanding()) };
         let amount = Level::from_tokens(back.tokens);
         let unenforced = self.unenforced.min(amount);

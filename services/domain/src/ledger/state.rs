@@ -40,7 +40,7 @@ pub struct Ledger {
 
 /// What is known of a hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Known {
+pub enum Settlement {
     /// Its slice is known, and it is not settled.
     Outstanding,
     /// It was settled, or its slice is over.
@@ -114,17 +114,17 @@ impl Ledger {
     }
 
     /// What is known of a hold.
-    pub fn known(&self, hold: HoldId) -> Known {
+    pub fn settlement_of(&self, hold: HoldId) -> Settlement {
         let id = hold.slice();
         match self.slices.get(&id) {
-            Some(slice) if slice.has_settled(hold.number()) => Known::Settled,
-            Some(_) => Known::Outstanding,
+            Some(slice) if slice.has_settled(hold.number()) => Settlement::Settled,
+            Some(_) => Settlement::Outstanding,
             None if id.is_self_granted() && self.forgotten.is_none_or(|forgotten| forgotten < id) => {
-                Known::Foreign
+                Settlement::Foreign
             }
-            None if id.is_self_granted() => Known::Settled,
-            None if self.last_slice.is_none_or(|last| last < id) => Known::Foreign,
-            None => Known::Settled,
+            None if id.is_self_granted() => Settlement::Settled,
+            None if self.last_slice.is_none_or(|last| last < id) => Settlement::Foreign,
+            None => Settlement::Settled,
         }
     }
 

@@ -13,27 +13,27 @@ use crate::policy::{Allocation, FailureMode, Policy, Service, Terms};
 pub const REQUEST_TOKENS_MAX: Tokens = HOLD_TOKENS_MAX;
 
 pub(super) fn check(policy: &Policy, found: &mut Findings) {
-    let known = Known {
+    let defined = Defined {
         teams: policy.teams.iter().map(|team| &team.id).collect(),
         pools: policy.pools.iter().map(|pool| &pool.id).collect(),
         limited: policy.pools.iter().filter(|pool| pool.requests.is_some()).map(|pool| &pool.id).collect(),
     };
     for service in &policy.services {
-        check_service(service, &known, found);
+        check_service(service, &defined, found);
     }
 }
 
-/// What services may refer to.
-struct Known<'a> {
+/// What services may refer to: what the policy defines.
+struct Defined<'a> {
     teams: BTreeSet<&'a TeamId>,
     pools: BTreeSet<&'a PoolId>,
     /// The pools that limit requests.
     limited: BTreeSet<&'a PoolId>,
 }
 
-fn check_service(service: &Service, known: &Known<'_>, found: &mut Findings) {
+fn check_service(service: &Service, defined: &Defined<'_>, found: &mut Findings) {
     let place = format!("service {}", service.id);
-    found.require(known.teams.contains(&service.team), &place, || {
+    found.require(defined.teams.contains(&service.team), &place, || {
         format!("belongs to team {}, which is not defined", service.team)
     });
     found.require(service.id.as_str() != STRANGERS, &place, || {
@@ -47,7 +47,7 @@ fn check_service(service: &Service, known: &Known<'_>, found: &mut Findings) {
     for held in &service.allocations {
         let place = place_of_allocation(&service.id, &held.pool);
         let unique = pools.insert(&held.pool);
-        found.require(known.pools.contains(&held.pool), &place, || "the pool is not defined".to_owned());
+        found.require(defined.pools.contains(&held.pool), &place, || "the pool is not defined".to_owned());
         found.require(unique, &place, || "is stated twice; keep one of them".to_owned());
         found.require(held.terms.priority == service.priority, &place, || {
             let (found, right) = (held.terms.priority.as_str(), service.priority.as_str());
@@ -55,7 +55,7 @@ fn check_service(service: &Service, known: &Known<'_>, found: &mut Findings) {
                 "priority is {found}, but the service's is {right}; a service has one priority everywhere"
             )
         });
-        let must_state_requests = known.limited.contains(&held.pool);
+        let must_state_requests = defined.limited.contains(&held.pool);
         found.require(!must_state_requests || held.terms.requests.is_some(), &place, || {
             "states no requests a minute, which the pool limits; state them".to_owned()
         });

@@ -126,7 +126,7 @@ impl Gateway {
             Timer::End(call) => self.end(call, scene),
             Timer::Settle(call) => self.settle(call, scene.stage),
             Timer::Release { pool, again, tries } => self.release(pool, again, tries, scene.stage),
-            Timer::Return { pool, slice, tries } => self.give_back(pool, slice, tries, scene.stage),
+            Timer::Return { pool, slice, tries } => self.return_slice(pool, slice, tries, scene.stage),
         }
         Ok(())
     }

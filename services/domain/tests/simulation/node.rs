@@ -89,7 +89,7 @@ impl Node {
                 self.draw(from, &Reserve { reservation, service, need }, ahead, seen)
             }
             Ask::Return(seal) => {
-                let after = self.desk.take_back(from, &seal).after;
+                let after = self.desk.return_slice(from, &seal).after;
                 Ok(Answer { what: Tell::Returned(seal.slice), after })
             }
         }

@@ -7,7 +7,7 @@ use weir_domain::amount::Tokens;
 use weir_domain::bucket::Level;
 use weir_domain::ids::{HoldId, SliceId};
 use weir_domain::ledger::invariants as promises;
-use weir_domain::ledger::{Event, Known, Moved, Slice, SliceState};
+use weir_domain::ledger::{Event, Moved, Settlement, Slice, SliceState};
 
 use crate::state::{BASELINE, CALLERS, Call, Local, SERVICE, State};
 
@@ -54,9 +54,9 @@ impl State {
     /// A hold is known as settled if it was charged, and only then.
     fn check_known(&self) -> Result<(), String> {
         for (hold, _) in self.committed() {
-            let known = self.desk.ledger().known(hold);
+            let known = self.desk.ledger().settlement_of(hold);
             let is_charged = self.charge_of(hold).is_some();
-            let right = if is_charged { Known::Settled } else { Known::Outstanding };
+            let right = if is_charged { Settlement::Settled } else { Settlement::Outstanding };
             if known != right {
                 return Err(format!("settle once: {hold} is {known:?}, charged: {is_charged}"));
             }

@@ -132,11 +132,11 @@ impl State {
                 let Local::Held { slice, free, rest, holds } = self.local else { unreachable!("it is held") };
                 let seal = Seal { slice, free: quantity(free + rest), holds };
                 self.local = Local::Returned(seal);
-                self.desk.take_back(&NODE, &seal);
+                self.desk.return_slice(&NODE, &seal);
                 Ok(())
             }
             (Step::ReturnAgain, Local::Returned(seal)) => {
-                self.desk.take_back(&NODE, &seal);
+                self.desk.return_slice(&NODE, &seal);
                 Ok(())
             }
             other => unreachable!("{other:?} cannot happen"),

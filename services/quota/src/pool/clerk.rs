@@ -143,8 +143,8 @@ impl Clerk {
     }
 
     /// Takes back what a node has not handed out of its slice. Whether it was the node's.
-    pub(crate) fn take_back(&mut self, node: &NodeId, seal: &Seal) -> Answer<bool> {
-        self.desk.take_back(node, seal)
+    pub(crate) fn return_slice(&mut self, node: &NodeId, seal: &Seal) -> Answer<bool> {
+        self.desk.return_slice(node, seal)
     }
 
     /// Where a service stands and why.

@@ -66,7 +66,7 @@ fn nor_does_it_where_a_gateway_hands_the_slice_out() {
     let [first, second, forged] =
         [0, 1, 2].map(|number| HoldId::try_pack(slice, number, Tokens::new(100)).unwrap());
     assert!(story.settle(first, 80) && story.settle(forged, 1), "only the gateway knows how many there are");
-    story.desk.take_back(&node, &Seal { slice, free: quantity(100), holds: 2 });
+    story.desk.return_slice(&node, &Seal { slice, free: quantity(100), holds: 2 });
     story.record();
     assert!(!story.settle(first, 80) && !story.settle(forged, 1));
     assert!(story.settle(second, 90), "it was taken for one that was settled");

@@ -186,7 +186,7 @@ impl Story {
     /// It gives back so many of them, having handed out so many holds.
     pub(super) fn gateway_returns(&mut self, slice: SliceId, free: u64, holds: u32) {
         let seal = Seal { slice, free: quantity(free), holds };
-        assert!(self.desk.take_back(&gateway(), &seal).what);
+        assert!(self.desk.return_slice(&gateway(), &seal).what);
         self.record();
     }
 

@@ -67,7 +67,7 @@ impl LimitsWitness {
         let covered = old.outstanding.saturating_sub(new.outstanding).saturating_sub(returned);
         let Some(parts) = self.parts.get_mut(&slice) else { return };
         parts.use_up(covered);
-        let back = parts.give_back(returned);
+        let back = parts.refund(returned);
         let allowance = self.allowances.entry(service.clone()).or_default();
         allowance.pass(after.terms(), service, after.at());
         let depth = depth(rate_at(after.terms(), service, after.at()));
@@ -189,8 +189,8 @@ impl Parts {
         self.borrowed = self.borrowed.min(left.minus(self.unenforced));
     }
 
-    /// What is given back is first what the pool alone gave, then what is borrowed. The borrowed part of it.
-    fn give_back(&mut self, tokens: Tokens) -> Level {
+    /// What is refunded is first what the pool alone gave, then what is borrowed. The borrowed part of it.
+    fn refund(&mut self, tokens: Tokens) -> Level {
         self.tokens = self.tokens.saturating_sub(tokens);
         let amount = Level::from_tokens(tokens);
         let unenforced = amount.min(self.unenforced);

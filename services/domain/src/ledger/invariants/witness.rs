@@ -150,12 +150,12 @@ impl GuaranteeWitness {
                 let open = before.slice(hold.slice()).is_some_and(|slice| slice.state() == SliceState::Open);
                 self.use_up(hold.slice(), used.tokens.min(hold.tokens()));
                 let returned = new.returned.saturating_sub(old.returned);
-                let back = if open { Level::ZERO } else { self.give_back(hold.slice(), returned) };
+                let back = if open { Level::ZERO } else { self.refund(hold.slice(), returned) };
                 back.minus(owed)
             }
             Moved::Sealed { slice, .. } => {
                 let (old, new) = (totals_of(before, &movement.service), totals_of(after, &movement.service));
-                self.give_back(*slice, new.returned.saturating_sub(old.returned))
+                self.refund(*slice, new.returned.saturating_sub(old.returned))
             }
             _ => return,
         };
@@ -175,8 +175,8 @@ impl GuaranteeWitness {
         }
     }
 
-    /// What is given back is first of the rest. The guarantee's part of it.
-    fn give_back(&mut self, slice: SliceId, tokens: Tokens) -> Level {
+    /// What is refunded is first of the rest. The guarantee's part of it.
+    fn refund(&mut self, slice: SliceId, tokens: Tokens) -> Level {
         let Some((own, rest)) = self.parts.get_mut(&slice) else { return Level::ZERO };
         let amount = Level::from_tokens(tokens);
         let of_rest = amount.min(*rest);

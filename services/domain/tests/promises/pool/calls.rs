@@ -172,6 +172,6 @@ impl Pool {
         self.clients.held.push(Held { hold, service: who, used: None });
         self.desk.advance(self.now);
         let free = quantity(tokens.saturating_sub(handed));
-        self.desk.take_back(&node(), &Seal { slice, free, holds: holds + 1 });
+        self.desk.return_slice(&node(), &Seal { slice, free, holds: holds + 1 });
     }
 }

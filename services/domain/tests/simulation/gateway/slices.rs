@@ -102,7 +102,7 @@ impl Gateway {
     }
 
     /// Gives a slice back, a few times until that is acknowledged; then lets it be.
-    pub(super) fn give_back(&mut self, in_pool: usize, of: SliceId, tries: u32, stage: &mut Stage) {
+    pub(super) fn return_slice(&mut self, in_pool: usize, of: SliceId, tries: u32, stage: &mut Stage) {
         let is_it = |local: &Local| match local {
             Local::Asked { .. } => false,
             Local::Held { slice, .. } => *slice == of,

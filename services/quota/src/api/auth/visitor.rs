@@ -15,11 +15,11 @@ pub(in crate::api) struct Visitor {
     address: Option<IpAddr>,
     /// The certificate whose key they have.
     certificate: Option<CertificateDer<'static>>,
-    last: RefCell<Option<Known>>,
+    last: RefCell<Option<LastKnown>>,
 }
 
 /// Somebody, and the header that they were known by.
-struct Known {
+struct LastKnown {
     authorization: Option<HeaderValue>,
     caller: Caller,
 }
@@ -52,7 +52,7 @@ impl Visitor {
     /// They are somebody, by this header.
     pub(super) fn remember(&self, authorization: Option<&HeaderValue>, caller: &Caller) {
         let (authorization, caller) = (authorization.cloned(), caller.clone());
-        *self.last.borrow_mut() = Some(Known { authorization, caller });
+        *self.last.borrow_mut() = Some(LastKnown { authorization, caller });
     }
 }
 

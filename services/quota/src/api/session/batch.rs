@@ -65,8 +65,8 @@ impl Answers {
             let (release, service) = &item.what;
             *released = noted(clerk.release(release, service), &mut after);
         }
-        for item in batch.give_back.iter().filter(|item| item.pool == pool) {
-            noted(clerk.take_back(node, &item.what), &mut after);
+        for item in batch.returns.iter().filter(|item| item.pool == pool) {
+            noted(clerk.return_slice(node, &item.what), &mut after);
         }
         for (item, alive) in batch.extend.iter().zip(&mut self.extend).filter(|(item, _)| item.pool == pool) {
             let (hold, service) = &item.what;
@@ -122,7 +122,7 @@ fn decisions_to_wire(decisions: Vec<Option<Decided<Admitted>>>) -> Vec<wire::Ses
 
 fn draw(clerk: &mut Clerk, node: &NodeId, ask: &Ask, after: &mut Mark) -> Decided<NodeSlice> {
     if let Some(seal) = &ask.instead_of {
-        noted(clerk.take_back(node, seal), after);
+        noted(clerk.return_slice(node, seal), after);
     }
     noted(clerk.draw(node, &ask.what, ask.ahead), after)
 }

@@ -23,7 +23,7 @@ pub(super) struct OfPool<T> {
 pub(super) struct Ask {
     pub(super) what: Reserve,
     pub(super) ahead: Quantity,
-    /// Given back first.
+    /// Returned first.
     pub(super) instead_of: Option<Seal>,
 }
 
@@ -33,14 +33,14 @@ pub(super) struct Batch {
     pub(super) settle: Vec<OfPool<Settle>>,
     pub(super) extend: Vec<OfPool<(HoldId, ServiceId)>>,
     pub(super) draw: Vec<OfPool<Ask>>,
-    pub(super) give_back: Vec<OfPool<Seal>>,
+    pub(super) returns: Vec<OfPool<Seal>>,
     pub(super) release: Vec<OfPool<(Release, ServiceId)>>,
 }
 
 impl Batch {
     /// How many items it has.
     pub(super) const fn len(&self) -> usize {
-        let given = self.settle.len() + self.release.len() + self.give_back.len();
+        let given = self.settle.len() + self.release.len() + self.returns.len();
         given + self.extend.len() + self.reserve.len() + self.draw.len()
     }
 
@@ -51,9 +51,9 @@ impl Batch {
         let settle = self.settle.iter().map(|item| item.pool);
         let extend = self.extend.iter().map(|item| item.pool);
         let draw = self.draw.iter().map(|item| item.pool);
-        let give_back = self.give_back.iter().map(|item| item.pool);
+        let returns = self.returns.iter().map(|item| item.pool);
         let release = self.release.iter().map(|item| item.pool);
-        for pool in reserve.chain(settle).chain(extend).chain(draw).chain(give_back).chain(release) {
+        for pool in reserve.chain(settle).chain(extend).chain(draw).chain(returns).chain(release) {
             if pools.last() != Some(&pool) && !pools.contains(&pool) {
                 pools.push(pool);
             }
@@ -71,9 +71,8 @@ pub(super) struct Check<'a> {
 impl Check<'_> {
     /// A batch, or which field of it is wrong.
     pub(super) fn batch(&self, batch: &wire::SessionBatch) -> Result<Batch, Status> {
-        let wire::SessionBatch { reserve, settle, extend, draw, r#return: give_back, release, .. } = batch;
-        let count =
-            reserve.len() + settle.len() + extend.len() + draw.len() + give_back.len() + release.len();
+        let wire::SessionBatch { reserve, settle, extend, draw, r#return: returns, release, .. } = batch;
+        let count = reserve.len() + settle.len() + extend.len() + draw.len() + returns.len() + release.len();
         if count > BATCH_ITEMS_MAX {
             return Err(invalid("batch", format!("has {count} items; {BATCH_ITEMS_MAX} is the most")));
         }
@@ -82,7 +81,7 @@ impl Check<'_> {
             settle: each(settle, "settle", |item| self.settle(item))?,
             extend: each(extend, "extend", |item| self.extend(item))?,
             draw: each(draw, "draw", |item| self.draw(item))?,
-            give_back: each(give_back, "return", |item| self.give_back(item))?,
+            returns: each(returns, "return", |item| self.returned(item))?,
             release: each(release, "release", |item| self.release(item))?,
         })
     }
@@ -117,7 +116,7 @@ impl Check<'_> {
         let reservation = reservation_bytes(&item.reservation_id, "reservation_id")?;
         let need = self.slice_of(account, item.need, "need")?;
         let ahead = self.slice_of(account, item.ahead, "ahead")?;
-        let instead_of = item.instead_of.as_ref().map(|item| self.give_back(item)).transpose()?;
+        let instead_of = item.instead_of.as_ref().map(|item| self.returned(item)).transpose()?;
         if instead_of.as_ref().is_some_and(|seal| seal.pool != account.pool) {
             return Err(invalid("instead_of.account", "is in another pool").into());
         }
@@ -129,7 +128,7 @@ impl Check<'_> {
         }))
     }
 
-    fn give_back(&self, item: &wire::SessionReturn) -> Result<OfPool<Seal>, Wrong> {
+    fn returned(&self, item: &wire::SessionReturn) -> Result<OfPool<Seal>, Wrong> {
         let account = self.account(item.account)?;
         let free = Quantity { tokens: input::tokens(item.free, "free")?, money: Money::ZERO };
         Ok(account.ask(Seal { slice: SliceId::new(item.slice), free, holds: item.holds }))

@@ -22,7 +22,7 @@ impl Session {
         self.answers().await.draw.remove(0)
     }
 
-    async fn give_back(&mut self, back: SessionReturn) {
+    async fn return_slice(&mut self, back: SessionReturn) {
         self.send(SessionBatch { batch: 3, r#return: vec![back], ..Default::default() }).await;
         assert_eq!(self.answers().await.undecided, "");
     }
@@ -57,7 +57,7 @@ async fn a_slice_is_handed_out_settled_and_returned_to_the_token() {
     let (one, two) = (hand_out(drawn.slice, 0, 120), hand_out(drawn.slice, 1, 80));
     assert!(session.settle(&one, 70).await);
     let not_handed_out = 100 + (120 - 70);
-    session.give_back(rest(drawn.slice, not_handed_out, 2)).await;
+    session.return_slice(rest(drawn.slice, not_handed_out, 2)).await;
     assert_eq!(available(&service).await, 1_000 - 70 - 80, "all but what was used or is held");
     assert!(session.settle(&two, 90).await);
     for hold in [&one, &two] {
@@ -95,7 +95,7 @@ async fn a_slice_that_a_node_does_not_return_lapses_and_is_charged_no_more_than_
     service.clock.advance(NODE_SLICE_LIFETIME);
     let (mut session, _) = Session::open(&service, vec![]).await;
     let before = available(&service).await;
-    session.give_back(rest(drawn.slice, 200, 1)).await;
+    session.return_slice(rest(drawn.slice, 200, 1)).await;
     assert_eq!(available(&service).await, before, "it counts as spent: the return came too late");
     assert!(session.settle(&hold, 60).await);
     assert!(!session.settle(&hold, 60).await);
@@ -113,7 +113,7 @@ async fn a_slice_outlives_the_quota_service_that_gave_it() {
     assert_eq!(available(&service).await, 700);
     let (mut session, _) = Session::open(&service, vec![]).await;
     assert!(session.settle(&hand_out(drawn.slice, 0, 100), 100).await);
-    session.give_back(rest(drawn.slice, 200, 1)).await;
+    session.return_slice(rest(drawn.slice, 200, 1)).await;
     assert_eq!(available(&service).await, 900);
     session.end().await;
     service.stop().await;
@@ -130,7 +130,7 @@ async fn a_draw_whose_answer_was_lost_is_repeated_and_answered_with_the_same_sli
         assert_eq!(session.draw(service.reservation_id(1), (300, 100), None).await, lost);
     }
     assert_eq!(available(&service).await, 1_000 - lost.tokens, "it was drawn once");
-    session.give_back(rest(lost.slice, lost.tokens, 0)).await;
+    session.return_slice(rest(lost.slice, lost.tokens, 0)).await;
     let over = session.draw(service.reservation_id(1), (300, 100), None).await;
     assert_eq!((over.slice, over.refused.unwrap().limit()), (0, Limit::ReservationOver));
     assert_eq!(available(&service).await, 1_000);
@@ -169,7 +169,7 @@ async fn nobody_returns_the_slice_of_another() {
     let (mut owner, _) = Session::open(&service, vec![]).await;
     let (mut other, _) = Session::open_as(&service, "gateway-2", vec![]).await;
     let drawn = owner.draw(service.reservation_id(1), (300, 0), None).await;
-    other.give_back(rest(drawn.slice, 300, 0)).await;
+    other.return_slice(rest(drawn.slice, 300, 0)).await;
     assert_eq!(available(&service).await, 700);
     for session in [owner, other] {
         session.end().await;
