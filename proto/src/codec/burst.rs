@@ -4,7 +4,7 @@ use super::DecodeError;
 use super::values::{known, parsed, timestamp_to_wire, window_from_wire};
 use crate::governance::v1 as wire;
 use weir_domain::amount::TokensPerMinute;
-use weir_domain::burst::{Approval, Burst, BurstRecord, Category, GrantedBurst, Phase, Verdict};
+use weir_domain::burst::{Approval, Burst, BurstPhase, BurstRecord, Category, GrantedBurst, Verdict};
 use weir_domain::time::Timestamp;
 
 /// A burst that is asked for, for the wire.
@@ -118,14 +118,14 @@ fn category_from_wire(number: i32) -> Result<Category, DecodeError> {
     })
 }
 
-fn phase_to_wire(phase: Phase) -> wire::BurstPhase {
+fn phase_to_wire(phase: BurstPhase) -> wire::BurstPhase {
     match phase {
-        Phase::Requested => wire::BurstPhase::Requested,
-        Phase::Upcoming => wire::BurstPhase::Upcoming,
-        Phase::Active => wire::BurstPhase::Active,
-        Phase::Expired => wire::BurstPhase::Expired,
-        Phase::Denied => wire::BurstPhase::Denied,
-        Phase::Revoked => wire::BurstPhase::Revoked,
+        BurstPhase::Requested => wire::BurstPhase::Requested,
+        BurstPhase::Upcoming => wire::BurstPhase::Upcoming,
+        BurstPhase::Active => wire::BurstPhase::Active,
+        BurstPhase::Expired => wire::BurstPhase::Expired,
+        BurstPhase::Denied => wire::BurstPhase::Denied,
+        BurstPhase::Revoked => wire::BurstPhase::Revoked,
     }
 }
 

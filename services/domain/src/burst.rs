@@ -181,7 +181,7 @@ pub struct BurstRecord {
 
 /// Where a burst is in its life at an instant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Phase {
+pub enum BurstPhase {
     /// Somebody must decide.
     Requested,
     /// Approved, and not begun.
@@ -196,7 +196,7 @@ pub enum Phase {
     Revoked,
 }
 
-impl Phase {
+impl BurstPhase {
     /// Its name in messages and lists.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -248,15 +248,15 @@ impl BurstRecord {
     }
 
     /// Where it is in its life. A request whose window is over has expired without an answer.
-    pub fn phase(&self, now: Timestamp) -> Phase {
+    pub fn phase(&self, now: Timestamp) -> BurstPhase {
         let over = self.burst.window.end() <= now;
         match &self.verdict {
-            Verdict::Denied { .. } => Phase::Denied,
-            Verdict::Revoked { .. } => Phase::Revoked,
-            _ if over => Phase::Expired,
-            Verdict::Requested => Phase::Requested,
-            Verdict::Approved { .. } if self.burst.window.contains(now) => Phase::Active,
-            Verdict::Approved { .. } => Phase::Upcoming,
+            Verdict::Denied { .. } => BurstPhase::Denied,
+            Verdict::Revoked { .. } => BurstPhase::Revoked,
+            _ if over => BurstPhase::Expired,
+            Verdict::Requested => BurstPhase::Requested,
+            Verdict::Approved { .. } if self.burst.window.contains(now) => BurstPhase::Active,
+            Verdict::Approved { .. } => BurstPhase::Upcoming,
         }
     }
 

@@ -18,6 +18,7 @@ mod in_hand;
 mod minted;
 mod reservations;
 mod reserve;
+mod settle;
 mod slices;
 mod tick;
 
@@ -32,8 +33,7 @@ use crate::authorship::Authorship;
 use crate::ids::{HoldId, ReservationId, ServiceId, SliceId};
 use crate::ledger::levels::Place;
 use crate::ledger::{
-    Change, ChangeRefused, Event, Governed, Ledger, Limit, Movement, Quantity, Refusal, Settle, Settlement,
-    Slice, decide_change,
+    Change, ChangeRefused, Event, Governed, Ledger, Limit, Movement, Quantity, Refusal, decide_change,
 };
 use crate::time::Timestamp;
 
@@ -126,8 +126,8 @@ pub struct Desk {
     /// Slices in the order in which they are looked at, and in which they are due to go back.
     due_look: VecDeque<(Timestamp, Place, SliceId)>,
     due_back: VecDeque<(Timestamp, Place, SliceId)>,
-    /// The last instant for which somebody was told that there will be enough.
-    told: Timestamp,
+    /// The last instant for which somebody was promised that there will be enough.
+    promised_until: Timestamp,
     /// Slices that nodes hold, in the order in which they lapse.
     at_nodes: VecDeque<(Timestamp, SliceId)>,
     /// When sealed slices are gone through next.
@@ -152,7 +152,7 @@ impl Desk {
             holds: Holds::default(),
             due_look: VecDeque::new(),
             due_back: VecDeque::new(),
-            told: Timestamp::EPOCH,
+            promised_until: Timestamp::EPOCH,
             at_nodes: VecDeque::new(),
             sweep_at: now.plus(SWEEP_INTERVAL),
             events: Vec::new(),
@@ -198,101 +198,20 @@ impl Desk {
         self.answer(decided)
     }
 
-    /// Replaces a hold by what was used. Whether it was charged now, and not before.
-    pub fn settle(&mut self, settle: &Settle) -> Answer<bool> {
-        self.charge(settle, true)
-    }
-
-    /// Replaces a hold by what was used where no usage event will tell of it. Whether it was charged now, and not before.
-    pub fn settle_unmetered(&mut self, settle: &Settle) -> Answer<bool> {
-        self.charge(settle, false)
-    }
-
-    fn charge(&mut self, settle: &Settle, metered: bool) -> Answer<bool> {
-        let slice = settle.hold.slice();
-        let live = self.holds.end(settle.hold);
-        if let Some((_, live)) = &live {
-            self.ledger.account_at(live.place).touch();
-            self.hands[live.place.index()].touch();
-            self.hands[live.place.index()].ended();
-        }
-        let place = self.ledger.slice(slice).map(Slice::place);
-        if place.is_some_and(|place| !self.was_handed_out(place, settle.hold)) {
-            return self.answer(false);
-        }
-        if let Some(place) = place.or_else(|| self.ledger.place(&settle.service)) {
-            self.open_budgets(place);
-        }
-        // It held what was handed out, whatever the id says that comes back.
-        let handed_out = live.as_ref().map(|(hold, live)| (*hold, live.money));
-        let Some(movement) = self.ledger.settle(settle, handed_out, metered) else {
-            return self.answer(false);
-        };
-        self.happen(movement);
-        if let Some((hold, live)) = live {
-            let tokens = hold.tokens().saturating_sub(settle.used.tokens);
-            let money = live.money.saturating_sub(settle.used.money);
-            self.put_into_hand(live.place, slice, Quantity { tokens, money });
-        }
-        if let Some(place) = place.or_else(|| self.ledger.place(&settle.service)) {
-            self.tell_thresholds(place);
-        }
-        self.answer(true)
-    }
-
-    /// Gives a hold back. Whether there was one.
-    pub fn release(&mut self, release: &Release, service: &ServiceId) -> Answer<bool> {
-        let hold = match release {
-            Release::Hold(hold) => Some(*hold),
-            Release::Reservation(reservation) => {
-                self.reservations.use_up(*reservation, self.ledger.at()).map(|held| held.hold)
-            }
-        };
-        match hold {
-            Some(hold) => self.settle(&Settle { hold, service: service.clone(), used: Quantity::ZERO }),
-            None => self.answer(false),
-        }
-    }
-
-    /// Keeps a hold alive. Whether it counts as under way.
-    pub fn extend(&mut self, hold: HoldId) -> bool {
-        self.holds.extend(hold, self.ledger.at())
-    }
-
-    /// A hold that a node still has from before this desk was: it counts as under way again. False if it was settled, or
-    /// never was.
-    pub fn redeclare(&mut self, hold: HoldId, service: &ServiceId) -> bool {
-        if self.holds.is_alive(hold) {
-            return true;
-        }
-        let drawn_for = self.ledger.slice(hold.slice()).map(Slice::place);
-        let Some(place) = drawn_for.or_else(|| self.ledger.place(service)) else { return false };
-        let is_one =
-            self.was_handed_out(place, hold) && self.ledger.settlement_of(hold) != Settlement::Settled;
-        if !is_one || self.hands[place.index()].in_flight() >= HOLDS_PER_ALLOCATION_MAX {
-            return false;
-        }
-        let begun = self.holds.begin(
-            hold,
-            place,
-            self.ledger.money_of(hold.slice(), hold.tokens()),
-            self.ledger.at(),
-        );
-        if begun {
-            self.hands[place.index()].begun();
-        }
-        begun
-    }
-
     /// How many holds are under way in the pool.
     pub fn holds(&self) -> usize {
         self.holds.len()
     }
 
-    /// How many requests of a service are under way, and how many more it may make at once if they are limited.
-    pub fn requests(&self, service: &ServiceId) -> (u32, Option<u64>) {
-        let hand = self.ledger.place(service).map(|place| &self.hands[place.index()]);
-        hand.map_or((0, None), |hand| (hand.in_flight(), hand.requests_available(self.ledger.at())))
+    /// How many requests of a service are under way.
+    pub fn in_flight(&self, service: &ServiceId) -> u32 {
+        self.ledger.place(service).map_or(0, |place| self.hands[place.index()].in_flight())
+    }
+
+    /// How many more requests a service may make at once, if they are limited.
+    pub fn requests_available(&self, service: &ServiceId) -> Option<u64> {
+        let place = self.ledger.place(service)?;
+        self.hands[place.index()].requests_available(self.ledger.at())
     }
 
     /// What the desk could hand out to a service without drawing.
@@ -343,13 +262,6 @@ impl Desk {
     pub fn answer<T>(&self, what: T) -> Answer<T> {
         let after = if self.events.is_empty() { Mark(self.collecting.0 - 1) } else { self.collecting };
         Answer { what, after }
-    }
-
-    /// False if a hold is of a slice that this desk hands out, and its number comes later: nobody was given it. To settle it
-    /// would mark the number, and whoever is given it would pay nothing.
-    fn was_handed_out(&self, place: Place, hold: HoldId) -> bool {
-        let handed_out = self.hands[place.index()].handed_out(hold.slice());
-        handed_out.is_none_or(|count| hold.number() < count)
     }
 
     fn happen(&mut self, movement: Movement) {

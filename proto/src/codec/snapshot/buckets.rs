@@ -4,11 +4,11 @@ use super::values::{level_from_wire, level_to_wire, present};
 use super::{DecodeError, wire};
 use weir_domain::amount::TokensPerMinute;
 use weir_domain::bucket::{Plan, Segment};
-use weir_domain::ledger::levels::{AccountImage, LevelsImage};
+use weir_domain::ledger::levels::{GuaranteeImage, LevelsImage};
 use weir_domain::time::Timestamp;
 
 pub(super) fn levels_to_wire(levels: &LevelsImage) -> wire::LevelsImage {
-    let guarantee = |account: &AccountImage| wire::GuaranteeImage {
+    let guarantee = |account: &GuaranteeImage| wire::GuaranteeImage {
         level: level_to_wire(account.level),
         plan: plan_to_wire(&account.plan),
         lending_per_minute: account.lending.map(TokensPerMinute::get),
@@ -24,7 +24,7 @@ pub(super) fn levels_to_wire(levels: &LevelsImage) -> wire::LevelsImage {
 
 pub(super) fn levels_from_wire(wire: &wire::LevelsImage) -> Result<LevelsImage, DecodeError> {
     let guarantee = |account: &wire::GuaranteeImage| {
-        Ok(AccountImage {
+        Ok(GuaranteeImage {
             level: level_from_wire(&account.level, "levels.guarantees.level")?,
             plan: plan_from_wire(&account.plan)?,
             lending: account.lending_per_minute.map(TokensPerMinute::new),

@@ -145,7 +145,7 @@ fn slice_to_wire(slice: &SliceImage) -> wire::SliceImage {
         borrowed: level_to_wire(slice.borrowed),
         unenforced: level_to_wire(slice.unenforced),
         settled: slice.settled.clone(),
-        lapse: slice.lapse,
+        lapse: slice.lapse_number,
     }
 }
 
@@ -171,7 +171,7 @@ impl<'a> SliceReader<'a> {
             borrowed: level_from_wire(&wire.borrowed, "pools.slices.borrowed")?,
             unenforced: level_from_wire(&wire.unenforced, "pools.slices.unenforced")?,
             settled: wire.settled.clone(),
-            lapse: wire.lapse,
+            lapse_number: wire.lapse,
         })
     }
 }

@@ -93,8 +93,8 @@ fn quantity() -> impl Strategy<Value = Quantity> {
     (samples::tokens(), samples::money()).prop_map(|(tokens, money)| Quantity { tokens, money })
 }
 
-fn account() -> impl Strategy<Value = (levels::AccountImage, AccountImage)> {
-    let guarantee = (level(), plan(), of(rate())).prop_map(|(level, plan, lending)| levels::AccountImage {
+fn account() -> impl Strategy<Value = (levels::GuaranteeImage, AccountImage)> {
+    let guarantee = (level(), plan(), of(rate())).prop_map(|(level, plan, lending)| levels::GuaranteeImage {
         level,
         plan,
         lending,
@@ -141,16 +141,18 @@ fn slice() -> impl Strategy<Value = SliceImage> {
     let place = (0..2_u32).prop_map(Place::new);
     let settled = (vec(any::<u64>(), 0..4), any::<u64>());
     (any::<u64>(), place, holder, state, quantity(), (level(), level()), settled).prop_map(
-        |(id, place, holder, state, outstanding, (borrowed, unenforced), (settled, lapse))| SliceImage {
-            id: SliceId::new(id),
-            place,
-            holder: holder.map(|name| name.parse().unwrap()),
-            state,
-            outstanding,
-            borrowed,
-            unenforced,
-            settled,
-            lapse,
+        |(id, place, holder, state, outstanding, (borrowed, unenforced), (settled, lapse_number))| {
+            SliceImage {
+                id: SliceId::new(id),
+                place,
+                holder: holder.map(|name| name.parse().unwrap()),
+                state,
+                outstanding,
+                borrowed,
+                unenforced,
+                settled,
+                lapse_number,
+            }
         },
     )
 }

@@ -77,9 +77,9 @@ impl BudgetState {
 
     /// Counts what was used beyond a hold whose slice had lapsed as the how-manieth, and no more what comes back of it: if
     /// the lapse counted in this period, and not in one before.
-    pub fn settle_late(&mut self, lapse: u64, beyond: Quantity, back: Quantity) {
+    pub fn settle_late(&mut self, lapse_number: u64, beyond: Quantity, back: Quantity) {
         self.settle(beyond);
-        if self.period.is_some() && lapse > self.lapses_before {
+        if self.period.is_some() && lapse_number > self.lapses_before {
             self.settled = self.settled.saturating_sub(self.part(back));
         }
     }

@@ -51,7 +51,8 @@ impl Desk {
     fn budget_that_binds(&self, place: Place) -> Option<(BudgetId, Tokens)> {
         let (account, now) = (self.ledger.account_at(place), self.ledger.at());
         let leaves = |state: &BudgetState| {
-            let room = state.room_at(now, account.drawn()) + state.part(self.hands[place.index()].free());
+            let room = state.room_at(now, account.outstanding_unlapsed())
+                + state.part(self.hands[place.index()].free());
             match state.budget.limit {
                 BudgetLimit::Money(..) if room > 0 => None,
                 BudgetLimit::Money(..) | BudgetLimit::Tokens(_) => {

@@ -4,7 +4,7 @@ use crate::amount::{Money, RequestsPerMinute, Tokens, TokensPerMinute};
 use crate::bucket::{Bucket, Level, Plan};
 use crate::desk::holds::HOLDS_PER_ALLOCATION_MAX;
 use crate::desk::in_hand::InHand;
-use crate::ids::SliceId;
+use crate::ids::{HOLD_TOKENS_MAX, SliceId};
 use crate::ledger::{GUARANTEE_WINDOW, Limit, Quantity};
 use crate::policy::{Enforcement, Terms};
 use crate::time::Timestamp;
@@ -24,7 +24,7 @@ pub(super) struct Hand {
     /// before only as nodes declare them ([`crate::desk::Desk::redeclare`]). So for as long as that takes, a limit on
     /// requests under way lets through as many as there were; what they hold is counted all the same.
     in_flight: u32,
-    requests: Option<Box<Requests>>,
+    requests: Option<Box<RequestBucket>>,
     /// How much it may draw now, as a rate.
     entitled: TokensPerMinute,
     pub(super) next: Option<InHand>,
@@ -37,6 +37,7 @@ pub(super) struct Hand {
 /// The terms that the desk itself looks after.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Limits {
+    /// Not more than a hold can have.
     pub(super) request_max: Tokens,
     /// Stated, or else what every allocation is bound by.
     pub(super) in_flight_max: u32,
@@ -49,13 +50,13 @@ impl Limits {
             .in_flight_max
             .map_or(HOLDS_PER_ALLOCATION_MAX, |stated| stated.min(HOLDS_PER_ALLOCATION_MAX));
         let is_enforced = terms.enforcement == Enforcement::Enforced;
-        Self { request_max: terms.request_max, in_flight_max, is_enforced }
+        Self { request_max: terms.request_max.min(HOLD_TOKENS_MAX), in_flight_max, is_enforced }
     }
 }
 
 /// A bucket in which a token is a request.
 #[derive(Debug, Clone)]
-struct Requests {
+struct RequestBucket {
     limit: RequestsPerMinute,
     plan: Plan,
     bucket: Bucket,
@@ -65,7 +66,7 @@ struct Requests {
 const WINDOW_NS: i128 = GUARANTEE_WINDOW.as_nanos().cast_signed();
 const ONE: Level = Level::from_units(crate::bucket::UNITS_PER_TOKEN);
 
-impl Requests {
+impl RequestBucket {
     fn new(limit: RequestsPerMinute, now: Timestamp, full: bool) -> Self {
         let rate = TokensPerMinute::new(limit.get());
         let depth = Level::from_rate(rate, WINDOW_NS).max(ONE);
@@ -126,7 +127,7 @@ impl Hand {
         }
         let left = before.map(|requests| requests.bucket.level_at(&requests.plan, now));
         self.requests = limit.map(|limit| {
-            let mut requests = Requests::new(limit, now, full);
+            let mut requests = RequestBucket::new(limit, now, full);
             if let Some(left) = left {
                 requests.bucket = Bucket::new(left.min(requests.plan.at(now).depth), now);
             }
@@ -145,7 +146,7 @@ impl Hand {
 
     /// The same, and how many could be had nobody made any.
     pub(super) fn requests_left(&self, now: Timestamp) -> Option<(u64, u64)> {
-        let Requests { bucket, plan, .. } = self.requests.as_deref()?;
+        let RequestBucket { bucket, plan, .. } = self.requests.as_deref()?;
         let (left, depth) = (bucket.level_at(plan, now), plan.at(now).depth);
         Some((left.available().get(), depth.available().get()))
     }

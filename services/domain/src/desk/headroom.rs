@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::amount::{Tokens, TokensPerMinute};
 use crate::bucket::Level;
 use crate::budget::{Budget, BudgetKind, BudgetState};
-use crate::burst::{BurstRecord, Phase};
+use crate::burst::{BurstPhase, BurstRecord};
 use crate::calendar::Utc;
 use crate::desk::{Available, Desk, Explained};
 use crate::ids::{BudgetId, BurstId, ServiceId};
@@ -146,15 +146,14 @@ impl Desk {
         let (place, account, terms) = self.allocation(service)?;
         let (ledger, now) = (&self.ledger, self.ledger.at());
         let levels = ledger.levels();
-        let (in_flight, requests_available) = self.requests(service);
-        let bursts = ledger.terms().bursts_of(service).filter(|burst| burst.phase(now) == Phase::Active);
+        let bursts = ledger.terms().bursts_of(service).filter(|burst| burst.phase(now) == BurstPhase::Active);
         Some(Headroom {
             standing: self.standing(service)?,
             available: self.available(place, service),
             terms: terms.clone(),
             bursts: bursts.cloned().collect(),
-            in_flight,
-            requests_available,
+            in_flight: self.in_flight(service),
+            requests_available: self.requests_available(service),
             totals: account.totals(),
             debt: ledger.debt_of(service),
             repaid: self.repaid(place, account),
@@ -230,14 +229,16 @@ impl Desk {
         let bursts = self.ledger.terms().bursts_of(service).filter_map(|record| {
             let (id, window) = (record.burst.id.clone(), record.burst.window);
             match record.phase(now) {
-                Phase::Upcoming => Some(NextChange { at: window.start(), what: Coming::BurstStarts(id) }),
-                Phase::Active => Some(NextChange { at: window.end(), what: Coming::BurstEnds(id) }),
+                BurstPhase::Upcoming => {
+                    Some(NextChange { at: window.start(), what: Coming::BurstStarts(id) })
+                }
+                BurstPhase::Active => Some(NextChange { at: window.end(), what: Coming::BurstEnds(id) }),
                 _ => None,
             }
         });
-        let budgets = account.budgets().iter().filter_map(|state| {
-            let at = state.period?.end();
-            Some(NextChange { at, what: Coming::BudgetResets(state.budget.id.clone()) })
+        let budgets = account.budgets().iter().map(|state| NextChange {
+            at: state.period_at(now).end(),
+            what: Coming::BudgetResets(state.budget.id.clone()),
         });
         let lapse = terms.lapse.map(|lapse| NextChange { at: lapse.at, what: Coming::ExceptionEnds });
         bursts.chain(budgets).chain(lapse).filter(|change| change.at > now).min_by_key(|change| change.at)
@@ -246,7 +247,8 @@ impl Desk {
 
 /// As it would be if its period were opened now.
 fn budget_standing(state: &BudgetState, account: &Account, now: Timestamp) -> BudgetStanding {
-    let (used, period) = (state.used_at(now, account.drawn()), state.opens(now).or(state.period));
+    let (used, period) =
+        (state.used_at(now, account.outstanding_unlapsed()), state.opens(now).or(state.period));
     BudgetStanding { budget: state.budget.clone(), used, period }
 }
 

@@ -69,7 +69,7 @@ impl InHand {
         recorded: Mark,
     ) -> Option<(HoldId, Mark)> {
         let hold = HoldId::try_pack(self.slice, self.holds, need.tokens)?;
-        self.take_up(need, recorded);
+        self.free_recorded(need, recorded);
         self.holds += 1;
         self.used = now;
         self.free = self.free.less(need);
@@ -77,7 +77,7 @@ impl InHand {
     }
 
     /// What is recorded is free; more becomes so only if it must.
-    fn take_up(&mut self, need: Quantity, recorded: Mark) {
+    fn free_recorded(&mut self, need: Quantity, recorded: Mark) {
         for (after, left) in &mut self.left {
             if *after <= recorded || !self.free.covers(need) {
                 self.free = self.free.plus(std::mem::take(left));
@@ -88,7 +88,7 @@ impl InHand {
 
     /// A settled hold has left this; it rests on its settle.
     pub(super) fn put_back(&mut self, rest: Quantity, after: Mark, recorded: Mark) {
-        self.take_up(Quantity::ZERO, recorded);
+        self.free_recorded(Quantity::ZERO, recorded);
         let [older, newer] = &mut self.left;
         if newer.0 != after {
             *older = (newer.0, older.1.plus(newer.1));

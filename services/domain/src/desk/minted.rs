@@ -1,7 +1,7 @@
-//! Reservations by when their ids were minted: a table for each stretch of time.
+//! Reservations by when their ids were minted: a table for each span of time.
 //!
 //! Those that come now are looked up among those of now, which stay in a processor's cache however many are remembered; and
-//! what is too old is forgotten a stretch at once, with no look at each.
+//! what is too old is forgotten a span at once, with no look at each.
 
 use std::collections::VecDeque;
 
@@ -9,26 +9,26 @@ use crate::ids::ReservationId;
 use crate::table::Table;
 use crate::time::Timestamp;
 
-/// How long a stretch is: 100,000 reservations a second are 1,600 in one, which is 100 KB, and half an hour has 112,500
-/// stretches, which are 4.5 MB.
-const STRETCH_MS: u64 = 16;
-/// New stretches have room for as many as the fullest of so many before them, and a quarter more.
+/// How long a span is: 100,000 reservations a second are 1,600 in one, which is 100 KB, and half an hour has 112,500
+/// spans, which are 4.5 MB.
+const SPAN_MS: u64 = 16;
+/// New spans have room for as many as the fullest of so many before them, and a quarter more.
 const LIKE_THE_LAST: usize = 16;
 /// How many tables are kept to be used again: those of a second. Memory that the machine has to find anew, and clear, costs as
 /// much as what is put into it.
 const SPARE_MAX: usize = 64;
 
-/// Which stretch it is, counted from the epoch.
+/// Which span it is, counted from the epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub(super) struct Stretch(u64);
+pub(super) struct MintSpan(u64);
 
-/// The stretch that holds an instant; the first for what was before the epoch.
-pub(super) fn stretch_of(at: Timestamp) -> Stretch {
-    Stretch(u64::try_from(at.as_millis()).unwrap_or(0) / STRETCH_MS)
+/// The span that holds an instant; the first for what was before the epoch.
+pub(super) fn span_of(at: Timestamp) -> MintSpan {
+    MintSpan(u64::try_from(at.as_millis()).unwrap_or(0) / SPAN_MS)
 }
 
-fn minted_in(reservation: ReservationId) -> Stretch {
-    Stretch(reservation.minted_at_ms() / STRETCH_MS)
+fn minted_in(reservation: ReservationId) -> MintSpan {
+    MintSpan(reservation.minted_at_ms() / SPAN_MS)
 }
 
 /// What is remembered of a reservation.
@@ -43,13 +43,13 @@ pub(super) enum Remembered<T> {
 /// Reservations, the oldest of which are forgotten first.
 #[derive(Debug, Clone)]
 pub(super) struct Minted<T> {
-    stretches: VecDeque<Table<ReservationId, Remembered<T>>>,
+    spans: VecDeque<Table<ReservationId, Remembered<T>>>,
     /// Empty ones that have been used.
     spare: Vec<Table<ReservationId, Remembered<T>>>,
     /// The first of them.
-    first: Stretch,
+    first: MintSpan,
     /// What was minted before may have been forgotten.
-    horizon: Stretch,
+    horizon: MintSpan,
     count: usize,
     max: usize,
 }
@@ -58,10 +58,10 @@ impl<T: Copy> Minted<T> {
     /// Room for so many.
     pub(super) const fn new(max: usize) -> Self {
         Self {
-            stretches: VecDeque::new(),
+            spans: VecDeque::new(),
             spare: Vec::new(),
-            first: Stretch(0),
-            horizon: Stretch(0),
+            first: MintSpan(0),
+            horizon: MintSpan(0),
             count: 0,
             max,
         }
@@ -69,7 +69,7 @@ impl<T: Copy> Minted<T> {
 
     pub(super) fn get(&self, reservation: ReservationId) -> Option<Remembered<T>> {
         let place = self.place(minted_in(reservation))?;
-        self.stretches.get(place)?.get(&reservation).copied()
+        self.spans.get(place)?.get(&reservation).copied()
     }
 
     /// Whether it would be remembered, and is not one that may have been forgotten.
@@ -79,60 +79,60 @@ impl<T: Copy> Minted<T> {
 
     /// From when on whatever was minted is remembered.
     pub(super) fn remembers_since(&self) -> Timestamp {
-        let ms = self.oldest_with_room().0.saturating_mul(STRETCH_MS);
+        let ms = self.oldest_with_room().0.saturating_mul(SPAN_MS);
         Timestamp::from_millis(i64::try_from(ms).unwrap_or(i64::MAX))
     }
 
-    /// When there is no room, the first stretch makes it for those that come later.
-    fn oldest_with_room(&self) -> Stretch {
+    /// When there is no room, the first span makes it for those that come later.
+    fn oldest_with_room(&self) -> MintSpan {
         let full = self.count >= self.max;
-        if full { self.horizon.max(Stretch(self.first.0 + 1)) } else { self.horizon }
+        if full { self.horizon.max(MintSpan(self.first.0 + 1)) } else { self.horizon }
     }
 
     /// Remembers one that there is room for.
     pub(super) fn insert(&mut self, reservation: ReservationId, what: Remembered<T>) {
-        let stretch = minted_in(reservation);
-        while self.count >= self.max && self.first < stretch {
+        let span = minted_in(reservation);
+        while self.count >= self.max && self.first < span {
             self.forget_first();
         }
-        self.reach_back(stretch);
-        self.reach(stretch, 0);
-        let Some(place) = self.place(stretch) else { return };
-        let is_new = self.stretches[place].insert(reservation, what).is_none();
+        self.reach_back(span);
+        self.reach(span, 0);
+        let Some(place) = self.place(span) else { return };
+        let is_new = self.spans[place].insert(reservation, what).is_none();
         self.count += usize::from(is_new);
     }
 
-    /// Forgets what was minted before a stretch.
-    pub(super) fn forget_before(&mut self, oldest: Stretch) {
-        while self.first < oldest && !self.stretches.is_empty() {
+    /// Forgets what was minted before a span.
+    pub(super) fn forget_before(&mut self, oldest: MintSpan) {
+        while self.first < oldest && !self.spans.is_empty() {
             self.forget_first();
         }
         self.horizon = self.horizon.max(oldest);
     }
 
-    /// Makes room in the stretches up to one, for as many as there were lately.
-    pub(super) fn make_room(&mut self, until: Stretch) {
-        let lately = self.stretches.iter().rev().take(LIKE_THE_LAST).map(Table::len).max().unwrap_or(0);
+    /// Makes room in the spans up to one, for as many as there were lately.
+    pub(super) fn make_room(&mut self, until: MintSpan) {
+        let lately = self.spans.iter().rev().take(LIKE_THE_LAST).map(Table::len).max().unwrap_or(0);
         if lately > 0 {
             self.reach(until, lately + lately / 4);
         }
     }
 
-    /// The first stretch is this one, or before it.
-    fn reach_back(&mut self, stretch: Stretch) {
-        if self.stretches.is_empty() {
-            self.first = stretch;
+    /// The first span is this one, or before it.
+    fn reach_back(&mut self, span: MintSpan) {
+        if self.spans.is_empty() {
+            self.first = span;
         }
-        while stretch < self.first {
-            self.stretches.push_front(Table::default());
-            self.first = Stretch(self.first.0 - 1);
+        while span < self.first {
+            self.spans.push_front(Table::default());
+            self.first = MintSpan(self.first.0 - 1);
         }
     }
 
-    fn reach(&mut self, stretch: Stretch, room: usize) {
-        while self.place(stretch).is_some_and(|place| place >= self.stretches.len()) {
+    fn reach(&mut self, span: MintSpan, room: usize) {
+        while self.place(span).is_some_and(|place| place >= self.spans.len()) {
             let table = self.table(room);
-            self.stretches.push_back(table);
+            self.spans.push_back(table);
         }
     }
 
@@ -143,19 +143,19 @@ impl<T: Copy> Minted<T> {
     }
 
     fn forget_first(&mut self) {
-        if let Some(mut forgotten) = self.stretches.pop_front() {
+        if let Some(mut forgotten) = self.spans.pop_front() {
             self.count -= forgotten.len();
             forgotten.clear();
             if forgotten.capacity() > 0 && self.spare.len() < SPARE_MAX {
                 self.spare.push(forgotten);
             }
         }
-        self.first = Stretch(self.first.0 + 1);
+        self.first = MintSpan(self.first.0 + 1);
         self.horizon = self.horizon.max(self.first);
     }
 
-    fn place(&self, stretch: Stretch) -> Option<usize> {
-        usize::try_from(stretch.0.checked_sub(self.first.0)?).ok()
+    fn place(&self, span: MintSpan) -> Option<usize> {
+        usize::try_from(span.0.checked_sub(self.first.0)?).ok()
     }
 }
 
@@ -183,56 +183,56 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_stretch_makes_room_for_the_newest_and_is_not_taken_for_unseen() {
+    fn the_oldest_span_makes_room_for_the_newest_and_is_not_taken_for_unseen() {
         let mut all = Minted::new(2);
-        let (old, older) = (minted(STRETCH_MS, 1), minted(0, 1));
+        let (old, older) = (minted(SPAN_MS, 1), minted(0, 1));
         remember(&mut all, older);
         remember(&mut all, old);
-        remember(&mut all, minted(5 * STRETCH_MS, 1));
+        remember(&mut all, minted(5 * SPAN_MS, 1));
         assert!(all.get(older).is_none() && !all.has_room_for(older));
         assert!(all.get(old).is_some());
         assert_eq!(all.count, 2);
         assert_eq!(
             all.remembers_since().as_millis(),
-            i64::try_from(2 * STRETCH_MS).unwrap(),
+            i64::try_from(2 * SPAN_MS).unwrap(),
             "old is the next to go"
         );
     }
 
     #[test]
-    fn one_stretch_alone_never_holds_more_than_the_most() {
+    fn one_span_alone_never_holds_more_than_the_most() {
         let mut all = Minted::new(2);
-        all.forget_before(Stretch(7));
-        remember(&mut all, minted(7 * STRETCH_MS, 1));
-        remember(&mut all, minted(7 * STRETCH_MS, 2));
-        assert!(!all.has_room_for(minted(7 * STRETCH_MS, 3)));
-        assert!(all.has_room_for(minted(8 * STRETCH_MS, 3)));
+        all.forget_before(MintSpan(7));
+        remember(&mut all, minted(7 * SPAN_MS, 1));
+        remember(&mut all, minted(7 * SPAN_MS, 2));
+        assert!(!all.has_room_for(minted(7 * SPAN_MS, 3)));
+        assert!(all.has_room_for(minted(8 * SPAN_MS, 3)));
     }
 
     #[test]
-    fn a_long_silence_forgets_everything_and_costs_no_stretches() {
+    fn a_long_silence_forgets_everything_and_costs_no_spans() {
         let mut all = Minted::new(9);
         remember(&mut all, minted(0, 1));
-        all.forget_before(Stretch(u64::MAX / 2));
-        assert_eq!((all.count, all.stretches.len(), all.horizon), (0, 0, Stretch(u64::MAX / 2)));
+        all.forget_before(MintSpan(u64::MAX / 2));
+        assert_eq!((all.count, all.spans.len(), all.horizon), (0, 0, MintSpan(u64::MAX / 2)));
     }
 
     #[test]
     fn one_that_comes_late_is_remembered_too() {
         let mut all = Minted::new(9);
-        remember(&mut all, minted(9 * STRETCH_MS, 1));
-        remember(&mut all, minted(2 * STRETCH_MS, 1));
-        assert!(all.get(minted(9 * STRETCH_MS, 1)).is_some() && all.get(minted(2 * STRETCH_MS, 1)).is_some());
-        assert_eq!((all.count, all.stretches.len()), (2, 8));
+        remember(&mut all, minted(9 * SPAN_MS, 1));
+        remember(&mut all, minted(2 * SPAN_MS, 1));
+        assert!(all.get(minted(9 * SPAN_MS, 1)).is_some() && all.get(minted(2 * SPAN_MS, 1)).is_some());
+        assert_eq!((all.count, all.spans.len()), (2, 8));
     }
 
     #[test]
     fn room_is_made_like_the_last() {
         let mut all = Minted::new(100);
         (0..10).for_each(|number| remember(&mut all, minted(0, number)));
-        all.make_room(Stretch(2));
-        assert_eq!(all.stretches.len(), 3);
-        assert!(all.stretches.iter().all(|table| table.capacity() >= 10));
+        all.make_room(MintSpan(2));
+        assert_eq!(all.spans.len(), 3);
+        assert!(all.spans.iter().all(|table| table.capacity() >= 10));
         assert_eq!(all.count, 10);
     }
 }

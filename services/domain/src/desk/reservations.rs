@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::desk::minted::{Minted, Remembered, Stretch, stretch_of};
+use crate::desk::minted::{MintSpan, Minted, Remembered, span_of};
 use crate::ids::ReservationId;
 use crate::ledger::Refusal;
 use crate::time::Timestamp;
@@ -113,7 +113,7 @@ impl<T: Copy> Reservations<T> {
     pub(super) fn tick(&mut self, now: Timestamp) {
         self.in_time.forget_before(oldest(now));
         self.ahead.forget_before(oldest(now));
-        self.in_time.make_room(stretch_of(now.plus(IN_TIME)));
+        self.in_time.make_room(span_of(now.plus(IN_TIME)));
     }
 
     fn add(&mut self, reservation: ReservationId, what: Remembered<T>, now: Timestamp) {
@@ -123,9 +123,9 @@ impl<T: Copy> Reservations<T> {
     }
 }
 
-/// The first stretch that may have ids young enough to be accepted.
-fn oldest(now: Timestamp) -> Stretch {
-    stretch_of(now.minus(RESERVATION_WINDOW))
+/// The first span that may have ids young enough to be accepted.
+fn oldest(now: Timestamp) -> MintSpan {
+    span_of(now.minus(RESERVATION_WINDOW))
 }
 
 /// When it was minted, by its caller's clock.

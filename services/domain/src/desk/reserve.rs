@@ -3,7 +3,7 @@
 use crate::desk::hand::Limits;
 use crate::desk::holds::{HOLDS_MAX, HOLDS_PER_ALLOCATION_MAX};
 use crate::desk::in_hand::InHand;
-use crate::desk::slices::told;
+use crate::desk::slices::promised_at;
 use crate::desk::{Admitted, Answer, Decision, Desk, Reserve};
 use crate::ids::{HOLD_TOKENS_MAX, HoldId, ServiceId};
 use crate::ledger::levels::Place;
@@ -31,7 +31,7 @@ impl Desk {
     }
 
     /// What was answered before, or why the id cannot be used.
-    fn seen(&self, ask: &Reserve, place: Option<Place>) -> Option<Decision> {
+    fn seen(&mut self, ask: &Reserve, place: Option<Place>) -> Option<Decision> {
         let seen = self.reservations.seen(ask.reservation, self.ledger.at());
         let held = match seen.admitted_before(ask.reservation)? {
             Ok(held) => held,
@@ -40,8 +40,9 @@ impl Desk {
         Some(self.again(ask, place, held))
     }
 
-    /// What one that comes again is told. Where its hold is settled, its call is over.
-    fn again(&self, ask: &Reserve, place: Option<Place>, held: Held) -> Decision {
+    /// What one that comes again is told. Where its hold is settled, its call is over; where nobody kept it alive, its call
+    /// begins anew.
+    fn again(&mut self, ask: &Reserve, place: Option<Place>, held: Held) -> Decision {
         let (Held { hold, shadowed, .. }, reservation) = (held, ask.reservation);
         if place != Some(held.place) || hold.tokens() != ask.need.tokens {
             return Err(Refusal::ReservationOfAnother { reservation });
@@ -49,7 +50,26 @@ impl Desk {
         if self.ledger.settlement_of(hold) == Settlement::Settled {
             return Err(Refusal::ReservationOver { reservation });
         }
+        if !self.holds.is_alive(hold) {
+            self.begin_again(held.place, hold)?;
+        }
         Ok(Admitted { hold, shadowed })
+    }
+
+    /// A hold that no longer counts as under way does so again, if one more may be. Its tokens are taken already.
+    fn begin_again(&mut self, place: Place, hold: HoldId) -> Result<(), Refusal> {
+        let hand = &mut self.hands[place.index()];
+        let Limits { in_flight_max: max, is_enforced, .. } = hand.limits().ok_or(Refusal::NoAllocation)?;
+        let full = Refusal::InFlight { max };
+        if hand.in_flight() >= max && (is_enforced || is_physical(&full)) {
+            return Err(full);
+        }
+        let money = self.ledger.money_of(hold.slice(), hold.tokens());
+        if !self.holds.begin(hold, place, money, self.ledger.at()) {
+            return Err(Refusal::HoldsFull { outstanding: self.holds.len() });
+        }
+        hand.begun();
+        Ok(())
     }
 
     fn admit(&mut self, ask: &Reserve, place: Option<Place>) -> Answer<Decision> {
@@ -92,7 +112,7 @@ impl Desk {
             self.seal_current(place);
         }
         let refusal = self.when_tokens_are_there(&ask.service, ask.need, refusal);
-        self.told = self.told.max(told(&refusal));
+        self.promised_until = self.promised_until.max(promised_at(&refusal));
         refusal
     }
 
@@ -154,5 +174,8 @@ impl Desk {
 
 /// No shadow lets through what there is no room for.
 fn is_physical(refusal: &Refusal) -> bool {
-    matches!(refusal, Refusal::HoldsFull { .. } | Refusal::InFlight { max: HOLDS_PER_ALLOCATION_MAX })
+    match refusal {
+        Refusal::RequestTooLarge { asked, .. } => *asked > HOLD_TOKENS_MAX,
+        _ => matches!(refusal, Refusal::HoldsFull { .. } | Refusal::InFlight { max: HOLDS_PER_ALLOCATION_MAX }),
+    }
 }

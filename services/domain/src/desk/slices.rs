@@ -64,13 +64,14 @@ impl Desk {
             return Err(Refusal::CountedByCall { limit });
         }
         self.open_budgets(place);
-        let decided = self.ledger.draw(&Draw { service, holder: Some(node.clone()), need, ahead })?;
+        let decided = self.decide_draw(&Draw { service, holder: Some(node.clone()), need, ahead })?;
         let Drawn { slice, tokens, money, .. } = decided.drawn;
         let shadowed = decided.shadowed.as_ref().map(Refusal::limit);
         if let Some(limit) = shadowed {
             self.hands[place.index()].shadow(limit, need.tokens);
         }
         self.happen(decided.into_movement());
+        self.tell_shadowed(place);
         self.at_nodes.push_back((now.plus(NODE_SLICE_LIFETIME), slice));
         self.tell_thresholds(place);
         let given = NodeSlice { slice, quantity: Quantity { tokens, money }, shadowed };
@@ -110,8 +111,10 @@ impl Desk {
         self.seal_current(place);
         let ahead = self.hands[place.index()].demand(self.ledger.at());
         let draw = Draw { service: ask.service.clone(), holder: None, need: ask.need, ahead };
-        let decided =
-            self.ledger.draw(&draw).inspect_err(|refusal| self.told = self.told.max(told(refusal)))?;
+        let decided = self
+            .ledger
+            .draw(&draw)
+            .inspect_err(|refusal| self.promised_until = self.promised_until.max(promised_at(refusal)))?;
         let Some(limit) = decided.shadowed.as_ref().map(Refusal::limit) else {
             self.hands[place.index()].current = Some(self.take_in_hand(place, decided));
             return Ok(None);
@@ -233,7 +236,7 @@ impl Desk {
 }
 
 /// When a refusal says that others leave enough; before all time if it says no such thing.
-pub(super) fn told(refusal: &Refusal) -> Timestamp {
+pub(super) fn promised_at(refusal: &Refusal) -> Timestamp {
     let of_tokens = matches!(refusal, Refusal::CapacityUsed(_) | Refusal::RequestsUsed { .. });
     refusal.retry().instant().filter(|_| of_tokens).unwrap_or(Timestamp::EPOCH)
 }

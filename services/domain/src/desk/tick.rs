@@ -33,7 +33,7 @@ impl Desk {
                 .map(|current| current.used.plus(IDLE_AFTER))
             {
                 // Whoever waits for what others leave was told a time that such a draw would make untrue.
-                Some(idle) if now < idle && now < self.told => {}
+                Some(idle) if now < idle && now < self.promised_until => {}
                 Some(idle) if now < idle => self.draw_next(place),
                 Some(_) => self.return_current(place),
                 None => {}

@@ -42,7 +42,7 @@ pub struct Account {
     /// In slices now; as `totals.outstanding`, with money.
     pub(super) outstanding: Quantity,
     /// The part of it that is in lapsed slices. Budgets have counted that as spent when it lapsed.
-    pub(super) lapsed: Quantity,
+    pub(super) in_lapsed: Quantity,
     /// How many of its slices have lapsed.
     pub(super) lapses: u64,
     pub(super) totals: Totals,
@@ -66,7 +66,7 @@ impl Account {
             unborrowed: Bucket::new(Level::ZERO, Timestamp::EPOCH),
             budgets: Vec::new(),
             outstanding: Quantity::ZERO,
-            lapsed: Quantity::ZERO,
+            in_lapsed: Quantity::ZERO,
             lapses: 0,
             totals: Totals::default(),
         }
@@ -114,8 +114,8 @@ impl Account {
     }
 
     /// What budgets count beside what was settled: in slices now, lapsed ones apart.
-    pub fn drawn(&self) -> Quantity {
-        self.outstanding.less(self.lapsed)
+    pub fn outstanding_unlapsed(&self) -> Quantity {
+        self.outstanding.less(self.in_lapsed)
     }
 
     /// Sums since the beginning.
@@ -128,24 +128,24 @@ impl Account {
     }
 
     /// A hold is replaced by what was used; its slice was the how-manieth to lapse, or did not.
-    pub(super) fn settle(&mut self, used: Quantity, charged: Charged, lapse: u64) {
+    pub(super) fn settle(&mut self, used: Quantity, charged: Charged, lapse_number: u64) {
         let Charged { covered, refund } = charged;
         let back = refund.quantity();
         self.totals.settled += used.tokens;
         self.totals.returned += back.tokens;
         self.no_longer_outstanding(covered.plus(back));
-        if lapse == 0 {
+        if lapse_number == 0 {
             return self.budgets.iter_mut().for_each(|budget| budget.settle(used));
         }
-        self.lapsed = self.lapsed.less(covered.plus(back));
+        self.in_lapsed = self.in_lapsed.less(covered.plus(back));
         let beyond = used.less(covered);
-        self.budgets.iter_mut().for_each(|budget| budget.settle_late(lapse, beyond, back));
+        self.budgets.iter_mut().for_each(|budget| budget.settle_late(lapse_number, beyond, back));
     }
 
     /// What is left of a slice counts as spent. The how-manieth slice it is to do so.
     pub(super) fn lapse(&mut self, rest: Quantity) -> u64 {
         self.lapses += 1;
-        self.lapsed = self.lapsed.plus(rest);
+        self.in_lapsed = self.in_lapsed.plus(rest);
         self.budgets.iter_mut().for_each(|budget| budget.settle(rest));
         self.lapses
     }

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use crate::authorship::Authorship;
-use crate::burst::{Approval, Burst, BurstRecord, Phase};
+use crate::burst::{Approval, Burst, BurstPhase, BurstRecord};
 use crate::ids::BurstId;
 use crate::ledger::{Change, ChangeRefused, Governed, PoolTerms, TermsChanged, shortage};
 use crate::time::Timestamp;
@@ -99,7 +99,11 @@ fn check(terms: &PoolTerms, change: &Change, now: Timestamp) -> Result<(), Chang
         Change::ApproveBurst { burst, approval } => check_approval(record(terms, burst)?, *approval, now),
         Change::DenyBurst { burst } => {
             let burst = record(terms, burst)?;
-            if burst.phase(now) == Phase::Requested { Ok(()) } else { Err(too_late(burst, "denied", now)) }
+            if burst.phase(now) == BurstPhase::Requested {
+                Ok(())
+            } else {
+                Err(too_late(burst, "denied", now))
+            }
         }
         Change::RevokeBurst { burst } => {
             let burst = record(terms, burst)?;
@@ -134,7 +138,7 @@ fn check_request(terms: &PoolTerms, burst: &Burst, now: Timestamp) -> Result<(),
     }
     check_has_allocation(terms, burst)?;
     let asked = BurstRecord::requested(burst);
-    if asked.phase(now) == Phase::Expired {
+    if asked.phase(now) == BurstPhase::Expired {
         return Err(too_late(&asked, "requested", now));
     }
     terms.full_of_bursts(&burst.service, now).map_or(Ok(()), Err)
@@ -154,15 +158,17 @@ fn check_grant(terms: &PoolTerms, burst: &Burst, now: Timestamp) -> Result<(), C
 /// a better one undoes nothing.
 fn check_approval(burst: &BurstRecord, approval: Approval, now: Timestamp) -> Result<(), ChangeRefused> {
     match burst.phase(now) {
-        Phase::Upcoming | Phase::Active if approval == Approval::BestEffort => {
+        BurstPhase::Upcoming | BurstPhase::Active if approval == Approval::BestEffort => {
             Err(ChangeRefused::BurstPhase {
                 burst: burst.burst.id.clone(),
                 phase: "guaranteed",
                 asked: "approved as best effort",
             })
         }
-        Phase::Requested | Phase::Upcoming | Phase::Active => Ok(()),
-        Phase::Expired | Phase::Denied | Phase::Revoked => Err(too_late(burst, "approved", now)),
+        BurstPhase::Requested | BurstPhase::Upcoming | BurstPhase::Active => Ok(()),
+        BurstPhase::Expired | BurstPhase::Denied | BurstPhase::Revoked => {
+            Err(too_late(burst, "approved", now))
+        }
     }
 }
 
@@ -170,11 +176,11 @@ fn check_approval(burst: &BurstRecord, approval: Approval, now: Timestamp) -> Re
 fn check_extension(burst: &BurstRecord, end: Timestamp, now: Timestamp) -> Result<(), ChangeRefused> {
     let ends = burst.burst.window.end();
     match burst.phase(now) {
-        Phase::Upcoming | Phase::Active if end > ends => {
+        BurstPhase::Upcoming | BurstPhase::Active if end > ends => {
             let beyond = burst.extended(end).out_of_bounds().next();
             beyond.map_or(Ok(()), |beyond| Err(ChangeRefused::BurstOutOfBounds(beyond)))
         }
-        Phase::Upcoming | Phase::Active => {
+        BurstPhase::Upcoming | BurstPhase::Active => {
             Err(ChangeRefused::NotLater { burst: burst.burst.id.clone(), end: ends })
         }
         _ => Err(too_late(burst, "extended", now)),

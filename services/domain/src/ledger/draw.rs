@@ -5,7 +5,7 @@ use crate::bucket::Level;
 use crate::ids::{ServiceId, SliceId};
 use crate::ledger::refusal::Refusal;
 use crate::ledger::retry::split;
-use crate::ledger::weigh::Allocation;
+use crate::ledger::weigh::Weighing;
 use crate::ledger::{Draw, Drawn, Ledger, Moved, Movement, Quantity};
 use crate::policy::Enforcement;
 use crate::time::Timestamp;
@@ -46,13 +46,21 @@ struct Parts {
 impl Ledger {
     /// Decides a draw at the ledger's time, every due budget period having been opened.
     pub fn draw(&self, draw: &Draw) -> Result<DrawDecided, Refusal> {
-        let allocation = self.allocation(&draw.service).ok_or(Refusal::NoAllocation)?;
+        let weighing = self.weighing(&draw.service).ok_or(Refusal::NoAllocation)?;
         match allocation.weigh(draw.need) {
             Ok(()) => Ok(self.decided(draw, allocation.parts(draw), None)),
             Err(refusal) if allocation.terms.enforcement == Enforcement::Enforced => Err(refusal),
             Err(refusal) => {
+                // No shadow lets through what the pool would not hold were it idle: others could borrow nothing until the
+                // hole has filled.
+                let (asked, request_max) = (draw.need.tokens, self.levels.pool_depth().available());
+                if asked > request_max {
+                    return Err(Refusal::RequestTooLarge { asked, request_max });
+                }
                 // Nothing says how much a node may have ahead that no limit has room for.
                 let ahead = if draw.holder.is_none() { draw.ahead } else { Quantity::ZERO };
+                let most = request_max.saturating_sub(asked);
+                let ahead = if ahead.tokens > most { Quantity::ZERO } else { ahead };
                 let quantity = draw.need.plus(ahead);
                 let unenforced = Level::from_tokens(quantity.tokens);
                 let parts = Parts { quantity, borrowed: Level::ZERO, unenforced };
@@ -81,7 +89,7 @@ impl Ledger {
     }
 }
 
-impl Allocation<'_> {
+impl Weighing<'_> {
     /// The slice that a draw gets whose need was weighed: with as much ahead as there is plenty of.
     fn parts(&self, draw: &Draw) -> Parts {
         let whole = draw.need.plus(self.ahead(draw));
@@ -98,7 +106,8 @@ impl Allocation<'_> {
         let ahead = draw.ahead;
         let mut tokens = ahead.tokens.min(self.plenty(draw.need.tokens));
         for budget in self.account.budgets.iter().filter(|budget| budget.refuses()) {
-            let room = budget.room(self.account.drawn()).saturating_sub(budget.part(draw.need));
+            let room =
+                budget.room(self.account.outstanding_unlapsed()).saturating_sub(budget.part(draw.need));
             let (room, whole) = (room / AHEAD_OF_BORROWED, budget.part(ahead));
             if whole > room {
                 tokens = tokens.min(Tokens::new(share(ahead.tokens.get(), room, whole)));

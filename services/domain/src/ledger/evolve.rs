@@ -71,10 +71,10 @@ impl Ledger {
         account.totals.outstanding += drawn.tokens;
         account.totals.drawn += drawn.tokens;
         let Drawn { slice, holder, tokens, borrowed, unenforced, money } = drawn.clone();
-        let (state, settled, lapse) = (SliceState::Open, Marks::default(), 0);
+        let (state, settled, lapse_number) = (SliceState::Open, Marks::default(), 0);
         self.slices.insert(
             slice,
-            Slice { place, holder, state, tokens, borrowed, unenforced, money, settled, lapse },
+            Slice { place, holder, state, tokens, borrowed, unenforced, money, settled, lapse_number },
         );
     }
 
@@ -85,9 +85,9 @@ impl Ledger {
             Settlement::Outstanding => {}
         }
         let Some(slice) = self.slices.get_mut(&hold.slice()) else { return };
-        let charged = slice.charge(hold, held, used, &mut self.spare);
-        let (place, lapse, over) = (slice.place, slice.lapse, slice.is_over());
-        self.account_mut(place).settle(used, charged, lapse);
+        let charged = slice.charge(hold, held, used, &mut self.recycled);
+        let (place, lapse_number, over) = (slice.place, slice.lapse_number, slice.is_over());
+        self.account_mut(place).settle(used, charged, lapse_number);
         self.refund(place, charged.refund);
         self.owe(place, used.tokens.saturating_sub(charged.covered.tokens));
         if over {
@@ -133,9 +133,9 @@ impl Ledger {
             return;
         };
         let (place, rest) = (slice.place, slice.outstanding());
-        let lapse = self.account_mut(place).lapse(rest);
+        let lapse_number = self.account_mut(place).lapse(rest);
         if let Some(slice) = self.slices.get_mut(&id) {
-            (slice.state, slice.lapse) = (SliceState::Lapsed, lapse);
+            (slice.state, slice.lapse_number) = (SliceState::Lapsed, lapse_number);
         }
         self.remember_lapsed(id);
     }
@@ -158,9 +158,9 @@ impl Ledger {
         self.self_granted.remove(&id);
         let Some(slice) = self.slices.remove(&id) else { return };
         let (account, rest) = (self.account_mut(slice.place), slice.outstanding());
-        account.lapsed = account.lapsed.less(rest);
+        account.in_lapsed = account.in_lapsed.less(rest);
         account.no_longer_outstanding(rest);
         account.totals.lapsed += rest.tokens;
-        self.spare.keep(slice.settled);
+        self.recycled.keep(slice.settled);
     }
 }

@@ -6,7 +6,7 @@ use crate::bucket::{Bucket, Level, Plan};
 use crate::budget::BudgetState;
 use crate::ids::{NodeId, ServiceId, SliceId};
 use crate::ledger::levels::{Levels, LevelsImage, Place};
-use crate::ledger::slice::{Marks, Slice, SliceState, SpareMarks};
+use crate::ledger::slice::{Marks, RecycledMarks, Slice, SliceState};
 use crate::ledger::{Account, Ledger, PoolTerms, Quantity, Totals};
 use crate::table::Table;
 use crate::time::Timestamp;
@@ -75,7 +75,7 @@ pub struct SliceImage {
     /// The numbers of its settled holds, 64 a word from the lowest bit; zeros at the end left out.
     pub settled: Vec<u64>,
     /// The how-manieth of its account's slices it was to lapse, from 1; 0 if it has not.
-    pub lapse: u64,
+    pub lapse_number: u64,
 }
 
 impl Ledger {
@@ -104,7 +104,7 @@ impl Ledger {
             image.accounts.into_iter().map(|account| account_of_image(account, &image.terms)).collect();
         for slice in slices.values().filter(|slice| slice.state == SliceState::Lapsed) {
             let account = &mut accounts[slice.place.index()];
-            account.lapsed = account.lapsed.plus(slice.outstanding());
+            account.in_lapsed = account.in_lapsed.plus(slice.outstanding());
         }
         let place = |(number, account): (usize, &Account)| {
             let number = u32::try_from(number).expect("places are numbered in 32 bits");
@@ -117,7 +117,7 @@ impl Ledger {
             levels: Levels::from_image(image.levels),
             accounts,
             slices,
-            spare: SpareMarks::default(),
+            recycled: RecycledMarks::default(),
             lapsed,
             self_granted,
             last_slice: image.last_slice,
@@ -150,7 +150,7 @@ fn account_of_image(image: AccountImage, terms: &PoolTerms) -> Account {
         unborrowed: Bucket::new(image.unborrowed_level, image.unborrowed_at),
         budgets: image.budgets,
         outstanding: image.outstanding,
-        lapsed: Quantity::ZERO,
+        in_lapsed: Quantity::ZERO,
         lapses: image.lapses,
         totals: image.totals,
     }
@@ -166,7 +166,7 @@ fn slice_image(id: SliceId, slice: &Slice) -> SliceImage {
         borrowed: slice.borrowed,
         unenforced: slice.unenforced,
         settled: slice.settled.words(),
-        lapse: slice.lapse,
+        lapse_number: slice.lapse_number,
     }
 }
 
@@ -180,7 +180,7 @@ fn slice_of_image(image: SliceImage) -> (SliceId, Slice) {
         unenforced: image.unenforced,
         money: image.outstanding.money,
         settled: Marks::from_words(&image.settled),
-        lapse: image.lapse,
+        lapse_number: image.lapse_number,
     };
     (image.id, slice)
 }

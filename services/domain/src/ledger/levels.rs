@@ -22,7 +22,7 @@ mod sums;
 mod tests;
 
 pub(super) use forecast::Forecast;
-pub use image::{AccountImage, LevelsImage};
+pub use image::{GuaranteeImage, LevelsImage};
 pub(super) use stretch::{NEVER, Phase, Stretch, quotient_up};
 
 use crate::amount::TokensPerMinute;
@@ -60,7 +60,7 @@ impl Place {
 pub struct Levels {
     sums: Sums,
     guarantees: Vec<Guarantee>,
-    terms: Vec<Terms>,
+    refills: Vec<Refill>,
     breakpoints: Breakpoints,
     /// Those of them at which a plan changes.
     edges: Breakpoints,
@@ -68,7 +68,7 @@ pub struct Levels {
 
 /// What people decided about an account, as far as levels depend on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Terms {
+struct Refill {
     plan: Plan,
     lending: Option<TokensPerMinute>,
 }
@@ -96,7 +96,7 @@ impl Levels {
         while self.breakpoints.first() == breakpoint {
             let index = self.breakpoints.first_account();
             let guarantee = &mut self.guarantees[index];
-            self.sums.cross(guarantee, &self.terms[index].plan);
+            self.sums.cross(guarantee, &self.refills[index].plan);
             self.breakpoints.set(index, guarantee.stretch.end());
             self.edges.set(index, guarantee.stretch.edge());
         }
@@ -111,7 +111,7 @@ impl Levels {
         let guarantee = Guarantee { stretch, lending: limit(None) };
         self.sums.include(&guarantee);
         self.guarantees.push(guarantee);
-        self.terms.push(Terms { plan, lending: None });
+        self.refills.push(Refill { plan, lending: None });
         self.breakpoints.add();
         self.edges.add();
         place
@@ -139,19 +139,19 @@ impl Levels {
     pub fn set_plan(&mut self, place: Place, plan: Plan, lending: Option<TokensPerMinute>) {
         let level = self.guarantee(place);
         let stretch = Stretch::new(&plan, level, self.at());
-        self.terms[place.index()] = Terms { plan, lending };
+        self.refills[place.index()] = Refill { plan, lending };
         self.edges.set(place.index(), stretch.edge());
         self.replace(place, Guarantee { stretch, lending: limit(lending) });
     }
 
     /// How the account's guarantee refills.
     pub fn plan(&self, place: Place) -> &Plan {
-        &self.terms[place.index()].plan
+        &self.refills[place.index()].plan
     }
 
     /// How much of its overflow others may have, as a rate; none means all.
     pub fn lending(&self, place: Place) -> Option<TokensPerMinute> {
-        self.terms[place.index()].lending
+        self.refills[place.index()].lending
     }
 
     /// Takes from the guarantee only, below zero if need be.
@@ -263,7 +263,7 @@ impl PartialEq for Levels {
     fn eq(&self, other: &Self) -> bool {
         let pool = |levels: &Self| (levels.at(), levels.pool(), levels.pool_depth(), levels.pool_rate());
         pool(self) == pool(other)
-            && self.terms == other.terms
+            && self.refills == other.refills
             && self.places().all(|place| self.guarantee(place) == other.guarantee(place))
     }
 }

@@ -59,7 +59,7 @@ impl Ledger {
     pub fn reach_threshold(&self, place: Place) -> Option<Movement> {
         let account = self.account_at(place);
         let reached = |budget: &crate::budget::BudgetState| {
-            let percent = budget.reached(account.drawn()).next()?;
+            let percent = budget.reached(account.outstanding_unlapsed()).next()?;
             Some((budget.budget.id.clone(), percent))
         };
         let (budget, percent) = account.budgets.iter().find_map(reached)?;

@@ -14,7 +14,7 @@ use crate::ledger::Quantity;
 use crate::ledger::levels::Place;
 
 pub use marks::HOLDS_PER_SLICE;
-pub(super) use marks::{Marks, SpareMarks};
+pub(super) use marks::{Marks, RecycledMarks};
 
 /// Where a slice is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +44,7 @@ pub struct Slice {
     pub(super) money: Money,
     pub(super) settled: Marks,
     /// The how-manieth of its account's slices it was to lapse, from 1; 0 if it has not.
-    pub(super) lapse: u64,
+    pub(super) lapse_number: u64,
 }
 
 /// What flows back into buckets, and where it came from.
@@ -77,7 +77,7 @@ impl Slice {
             unenforced: Level::ZERO,
             money: Money::ZERO,
             settled: Marks::default(),
-            lapse: 0,
+            lapse_number: 0,
         }
     }
 
@@ -120,9 +120,9 @@ impl Slice {
         hold: HoldId,
         held: Money,
         used: Quantity,
-        spare: &mut SpareMarks,
+        recycled: &mut RecycledMarks,
     ) -> Charged {
-        self.settled.mark(hold.number(), spare);
+        self.settled.mark(hold.number(), recycled);
         let held = Quantity { tokens: hold.tokens(), money: held }.at_most(self.outstanding());
         let covered = used.at_most(held);
         self.use_up(covered);

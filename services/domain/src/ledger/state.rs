@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::bucket::Level;
 use crate::ids::{HoldId, ServiceId, SliceId};
 use crate::ledger::levels::{Levels, Place};
-use crate::ledger::slice::{Slice, SliceState, SpareMarks};
+use crate::ledger::slice::{RecycledMarks, Slice, SliceState};
 use crate::ledger::{Account, PoolTerms};
 use crate::policy::Thresholds;
 use crate::table::Table;
@@ -28,7 +28,7 @@ pub struct Ledger {
     pub(super) places: Table<ServiceId, Place>,
     /// Those that are not over.
     pub(super) slices: Table<SliceId, Slice>,
-    pub(super) spare: SpareMarks,
+    pub(super) recycled: RecycledMarks,
     pub(super) lapsed: BTreeSet<SliceId>,
     /// Those that gateways granted themselves; apart, so that neither crowds out the other.
     pub(super) self_granted: BTreeSet<SliceId>,

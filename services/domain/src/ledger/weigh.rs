@@ -15,7 +15,7 @@ use crate::time::{Timestamp, Window};
 
 /// An allocation, looked at to weigh a request.
 #[derive(Clone, Copy)]
-pub(super) struct Allocation<'a> {
+pub(super) struct Weighing<'a> {
     pub(super) ledger: &'a Ledger,
     pub(super) place: Place,
     pub(super) account: &'a Account,
@@ -41,30 +41,30 @@ impl RoomToBorrow {
 }
 
 impl Ledger {
-    pub(super) fn allocation(&self, service: &ServiceId) -> Option<Allocation<'_>> {
+    pub(super) fn weighing(&self, service: &ServiceId) -> Option<Weighing<'_>> {
         let place = self.place(service)?;
         let account = self.account_at(place);
-        Some(Allocation { ledger: self, place, account, terms: account.terms.as_ref()? })
+        Some(Weighing { ledger: self, place, account, terms: account.terms.as_ref()? })
     }
 
     /// Whether a request of this size would be admitted now: as a draw, but nothing is drawn.
     pub fn would_admit(&self, service: &ServiceId, need: Quantity) -> Result<(), Refusal> {
-        self.allocation(service).ok_or(Refusal::NoAllocation)?.weigh(need)
+        self.weighing(service).ok_or(Refusal::NoAllocation)?.weigh(need)
     }
 
     /// When a request of this size is admitted, from an instant on, budgets and all.
     pub fn admits_from(&self, service: &ServiceId, need: Quantity, from: Timestamp) -> Retry {
-        let first = |allocation: Allocation<'_>| retry(allocation.first_admission(need, from), self.at());
-        self.allocation(service).map_or(Retry::Never, first)
+        let first = |allocation: Weighing<'_>| retry(allocation.first_admission(need, from), self.at());
+        self.weighing(service).map_or(Retry::Never, first)
     }
 
     /// What a service could borrow now, and what limits that. Nothing without an allocation.
     pub fn room_to_borrow(&self, service: &ServiceId) -> RoomToBorrow {
-        self.allocation(service).map_or_else(RoomToBorrow::default, |allocation| allocation.room_to_borrow())
+        self.weighing(service).map_or_else(RoomToBorrow::default, |weighing| weighing.room_to_borrow())
     }
 }
 
-impl Allocation<'_> {
+impl Weighing<'_> {
     /// Whether there is room for a request of this size.
     pub(super) fn weigh(&self, need: Quantity) -> Result<(), Refusal> {
         if need.tokens > self.terms.request_max {
@@ -80,15 +80,15 @@ impl Allocation<'_> {
     }
 
     fn weigh_budgets(&self, need: Quantity) -> Result<(), Refusal> {
-        let (drawn, now) = (self.account.drawn(), self.ledger.at());
+        let (drawn, now) = (self.account.outstanding_unlapsed(), self.ledger.at());
         let short = |state: &&BudgetState| state.refuses() && state.room_at(now, drawn) < state.part(need);
         let Some(first) = self.account.budgets.iter().find(short) else { return Ok(()) };
         Err(Refusal::BudgetUsed {
             budget: first.budget.id.clone(),
-            used: first.used(drawn),
+            used: first.used_at(now, drawn),
             limit: first.budget.limit,
             asked: first.part(need),
-            resets: first.period.map_or(now, Window::end),
+            resets: first.period_at(now).end(),
             retry: retry(self.first_admission(need, now), now),
         })
     }
@@ -120,7 +120,7 @@ impl Allocation<'_> {
     fn first_admission(&self, need: Quantity, from: Timestamp) -> First {
         let mut from = from;
         for budget in self.account.budgets.iter().filter(|budget| budget.refuses()) {
-            let Some(room) = first_room(budget, self.account.drawn(), need, from) else {
+            let Some(room) = self.first_room(budget, need, from) else {
                 return First::Never;
             };
             from = from.max(room);

@@ -40,7 +40,7 @@ fn is_full_of_what_is_held(now: &Desk, service: &ServiceId, refusal: &Refusal) -
     };
     let account = now.ledger().account(service).expect("it has a budget");
     let state = account.budgets().iter().find(|state| state.budget.id == *bound).expect("it bound");
-    state.part(account.drawn()) >= *used
+    state.part(account.outstanding_unlapsed()) >= *used
 }
 
 /// Whether a refusal told the truth.

@@ -98,7 +98,7 @@ impl Budgets {
                 return Err(format!("limits: {service} settled {spent:?} at {}, {state:?}", after.at()));
             }
         }
-        let (drawn, slices) = (account.drawn(), self.slices.drawn(service));
+        let (drawn, slices) = (account.outstanding_unlapsed(), self.slices.drawn(service));
         let what =
             || format!("limits: budgets of {service} count {drawn:?} as drawn, slices have {slices:?}");
         if drawn == slices { Ok(()) } else { Err(what()) }

@@ -26,7 +26,7 @@ impl Pool {
         self.check_slices(desk.ledger())?;
         Self::check_written_off(desk.ledger())?;
         for account in desk.ledger().accounts() {
-            let (in_flight, _) = desk.requests(account.service());
+            let in_flight = desk.in_flight(account.service());
             if in_flight > 0 {
                 return Err(format!("limits: {} has {in_flight} under way for ever", account.service()));
             }

@@ -184,7 +184,7 @@ impl Node {
         for (service, _) in self.under_way.values() {
             *counts.entry(service).or_default() += 1;
         }
-        let short = counts.into_iter().find(|(service, count)| self.desk.requests(service).0 < *count);
+        let short = counts.into_iter().find(|(service, count)| self.desk.in_flight(service) < *count);
         match short {
             Some((service, count)) => Err(format!("limits: {service} has {count} under way, not all count")),
             None => Ok(()),

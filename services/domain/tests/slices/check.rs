@@ -38,7 +38,7 @@ impl State {
 
     /// What counts as under way is what callers wait for or hold.
     fn check_under_way(&self) -> Result<(), String> {
-        let (count, holds) = (self.desk.requests(&SERVICE).0, self.desk.holds());
+        let (count, holds) = (self.desk.in_flight(&SERVICE), self.desk.holds());
         let asked = self.calls[..CALLERS]
             .iter()
             .filter(|call| matches!(call, Call::Held(_) | Call::Asked { waiting: Some(_), .. }));

@@ -34,7 +34,7 @@ impl State {
     pub(crate) fn key(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         (fingerprint(self.desk.ledger()), self.fingerprints).hash(&mut hasher);
-        (self.desk.in_hand(&SERVICE), self.desk.requests(&SERVICE).0, self.desk.holds()).hash(&mut hasher);
+        (self.desk.in_hand(&SERVICE), self.desk.in_flight(&SERVICE), self.desk.holds()).hash(&mut hasher);
         (self.desk.has_events(), self.in_flight.is_some(), self.waited, self.crashes).hash(&mut hasher);
         (self.spent, self.demand).hash(&mut hasher);
         let (asking, served) = self.calls.split_at(CALLERS);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use tonic::Status;
 use weir_domain::amount::{RequestsPerMinute, Tokens, TokensPerMinute};
 use weir_domain::budget::{BudgetKind, BudgetLimit};
-use weir_domain::burst::{Approval, Burst, BurstRecord, Phase};
+use weir_domain::burst::{Approval, Burst, BurstRecord, BurstPhase};
 use weir_domain::calendar::Utc;
 use weir_domain::desk::{BudgetStanding, Explained, Headroom};
 use weir_domain::ids::{PoolId, ServiceId};
@@ -80,7 +80,7 @@ impl Admission {
 
 /// What was decided and is still to come, the next first.
 fn coming(terms: &PoolTerms, service: &ServiceId, now: Timestamp) -> Vec<wire::NextChange> {
-    let bursts = terms.bursts_of(service).filter(|record| record.phase(now) == Phase::Upcoming);
+    let bursts = terms.bursts_of(service).filter(|record| record.phase(now) == BurstPhase::Upcoming);
     let bursts = bursts.map(|record| {
         let Burst { id, extra, window, .. } = &record.burst;
         let what = match record.approval() {

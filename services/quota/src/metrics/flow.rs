@@ -51,7 +51,7 @@ impl Survey {
             survey.borrowed = survey.borrowed.plus(account.borrowed_at(ledger.at()));
             survey.lent += ledger.levels().lent(place).get();
             for state in account.budgets() {
-                let used = state.used_at(ledger.at(), account.drawn());
+                let used = state.used_at(ledger.at(), account.outstanding_unlapsed());
                 survey.budgets.push((
                     account.service().clone(),
                     state.budget.id.clone(),

@@ -116,7 +116,7 @@ impl<'a> Forecast<'a> {
                 (index, self.levels.guarantees[index])
             }
         };
-        self.sums.cross(&mut guarantee, &self.levels.terms[index].plan);
+        self.sums.cross(&mut guarantee, &self.levels.refills[index].plan);
         let end = guarantee.stretch.end();
         if end < NEVER {
             let number = self.keep(coming, index, guarantee);

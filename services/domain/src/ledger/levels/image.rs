@@ -17,12 +17,12 @@ pub struct LevelsImage {
     /// What it holds.
     pub pool: Level,
     /// Its accounts, in order of their places.
-    pub accounts: Vec<AccountImage>,
+    pub accounts: Vec<GuaranteeImage>,
 }
 
 /// One account's guarantee.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AccountImage {
+pub struct GuaranteeImage {
     /// What it holds; negative while in debt.
     pub level: Level,
     /// How it refills.
@@ -34,7 +34,7 @@ pub struct AccountImage {
 impl Levels {
     /// The levels as they are now.
     pub fn image(&self) -> LevelsImage {
-        let account = |place| AccountImage {
+        let account = |place| GuaranteeImage {
             level: self.guarantee(place),
             plan: self.plan(place).clone(),
             lending: self.lending(place),

@@ -124,7 +124,7 @@ fn movements_take_no_memory() {
     }
     let capacities = |levels: &Levels| {
         let breakpoints = [&levels.breakpoints, &levels.edges].map(Breakpoints::capacity);
-        (levels.guarantees.capacity(), levels.terms.capacity(), breakpoints)
+        (levels.guarantees.capacity(), levels.refills.capacity(), breakpoints)
     };
     let before = capacities(&levels);
     for round in 0..20_000_u64 {

@@ -24,10 +24,10 @@ impl Marks {
         }
     }
 
-    fn word_mut(&mut self, number: u32, spare: &mut SpareMarks) -> &mut u64 {
+    fn word_mut(&mut self, number: u32, recycled: &mut RecycledMarks) -> &mut u64 {
         match ((number / u64::BITS) as usize).checked_sub(1) {
             None => &mut self.first,
-            Some(place) => &mut self.more.get_or_insert_with(|| spare.take())[place],
+            Some(place) => &mut self.more.get_or_insert_with(|| recycled.take())[place],
         }
     }
 
@@ -37,9 +37,9 @@ impl Marks {
     }
 
     /// Marks a number that is not marked.
-    pub(in crate::ledger) fn mark(&mut self, number: u32, spare: &mut SpareMarks) {
+    pub(in crate::ledger) fn mark(&mut self, number: u32, recycled: &mut RecycledMarks) {
         if !self.has(number) {
-            *self.word_mut(number, spare) |= 1 << (number % u64::BITS);
+            *self.word_mut(number, recycled) |= 1 << (number % u64::BITS);
             self.count += 1;
         }
     }
@@ -78,7 +78,7 @@ impl Marks {
         let mut marks = Self::default();
         for (place, word) in (0..=WORDS_MORE).zip(words).filter(|(_, word)| **word != 0) {
             let number = u32::try_from(place).expect("there are fewer words than numbers") * u64::BITS;
-            *marks.word_mut(number, &mut SpareMarks::default()) = *word;
+            *marks.word_mut(number, &mut RecycledMarks::default()) = *word;
         }
         marks.count = words.iter().take(WORDS_MORE + 1).map(|word| word.count_ones()).sum();
         marks
@@ -89,26 +89,26 @@ impl Marks {
 /// good as another.
 #[derive(Debug, Clone, Default)]
 #[expect(clippy::vec_box, reason = "they are handed on as they are, not copied")]
-pub(in crate::ledger) struct SpareMarks(Vec<Box<[u64; WORDS_MORE]>>);
+pub(in crate::ledger) struct RecycledMarks(Vec<Box<[u64; WORDS_MORE]>>);
 
 /// How many are kept: those of as many slices as a busy pool has at once, in 512 KB.
-const SPARE_MARKS_MAX: usize = 1_024;
+const RECYCLED_MARKS_MAX: usize = 1_024;
 
-impl SpareMarks {
+impl RecycledMarks {
     fn take(&mut self) -> Box<[u64; WORDS_MORE]> {
         self.0.pop().unwrap_or_else(|| Box::new([0; WORDS_MORE]))
     }
 
     /// Keeps the room of marks that nobody needs any more.
     pub(in crate::ledger) fn keep(&mut self, marks: Marks) {
-        if let Some(mut more) = marks.more.filter(|_| self.0.len() < SPARE_MARKS_MAX) {
+        if let Some(mut more) = marks.more.filter(|_| self.0.len() < RECYCLED_MARKS_MAX) {
             more.fill(0);
             self.0.push(more);
         }
     }
 }
 
-impl PartialEq for SpareMarks {
+impl PartialEq for RecycledMarks {
     fn eq(&self, _: &Self) -> bool {
         true
     }
@@ -120,9 +120,9 @@ mod tests {
 
     #[test]
     fn every_number_is_marked_once_and_survives_a_snapshot() {
-        let (mut marks, mut spare) = (Marks::default(), SpareMarks::default());
+        let (mut marks, mut recycled) = (Marks::default(), RecycledMarks::default());
         for number in [0, 63, 64, 4_095, 64] {
-            marks.mark(number, &mut spare);
+            marks.mark(number, &mut recycled);
             assert!(marks.has(number), "{number}");
         }
         assert_eq!(marks.count(), 4);
@@ -134,9 +134,9 @@ mod tests {
     #[test]
     fn what_was_marked_beyond_the_end_does_not_count() {
         for (end, count) in [(0, 0), (1, 1), (63, 1), (64, 2), (65, 3), (4_095, 3), (4_096, 4)] {
-            let (mut marks, mut spare) = (Marks::default(), SpareMarks::default());
+            let (mut marks, mut recycled) = (Marks::default(), RecycledMarks::default());
             for number in [0, 63, 64, 4_095] {
-                marks.mark(number, &mut spare);
+                marks.mark(number, &mut recycled);
             }
             marks.end_at(end);
             assert_eq!((marks.count(), marks.has(0)), (count, end > 0), "{end}");
@@ -146,11 +146,11 @@ mod tests {
 
     #[test]
     fn room_is_used_again_and_nothing_is_marked_in_it() {
-        let (mut marks, mut spare) = (Marks::default(), SpareMarks::default());
-        marks.mark(100, &mut spare);
-        spare.keep(marks);
+        let (mut marks, mut recycled) = (Marks::default(), RecycledMarks::default());
+        marks.mark(100, &mut recycled);
+        recycled.keep(marks);
         let mut marks = Marks::default();
-        marks.mark(200, &mut spare);
-        assert!(spare.0.is_empty() && !marks.has(100) && marks.has(200));
+        marks.mark(200, &mut recycled);
+        assert!(recycled.0.is_empty() && !marks.has(100) && marks.has(200));
     }
 }

@@ -40,14 +40,14 @@ impl PoolTerms {
     /// best-effort bursts.
     pub fn plan_of_borrowing(&self, service: &ServiceId) -> Plan {
         let Some(terms) = self.allocations.get(service) else { return Plan::none() };
-        let above = |limit: Limit| limit.ceiling.saturating_sub(limit.baseline);
+        let above = |rates: Rates| rates.ceiling.saturating_sub(rates.baseline);
         let depth = |rate| over(rate, POOL_WINDOW);
         steps(terms, above, self.approved(service, Approval::BestEffort), depth).into()
     }
 
     pub(in crate::ledger) fn guarantee(&self, service: &ServiceId, terms: &Terms) -> Steps {
         let depth = |rate| depth_of_guarantee(rate, terms.request_max);
-        steps(terms, |limit| limit.baseline, self.approved(service, Approval::Guaranteed), depth)
+        steps(terms, |rates| rates.baseline, self.approved(service, Approval::Guaranteed), depth)
     }
 
     fn approved(&self, service: &ServiceId, approval: Approval) -> impl Iterator<Item = &Burst> {
@@ -66,25 +66,25 @@ impl From<Steps> for Plan {
 
 /// What an allocation has without bursts, before or after it lapses.
 #[derive(Clone, Copy)]
-struct Limit {
+struct Rates {
     baseline: TokensPerMinute,
     ceiling: TokensPerMinute,
 }
 
 fn steps<'a>(
     terms: &Terms,
-    rate_of: impl Fn(Limit) -> TokensPerMinute,
+    rate_of: impl Fn(Rates) -> TokensPerMinute,
     bursts: impl Iterator<Item = &'a Burst>,
     depth: impl Fn(TokensPerMinute) -> Level,
 ) -> Steps {
-    let limit = Limit { baseline: terms.baseline, ceiling: terms.ceiling };
-    let before = rate_of(limit);
+    let rates = Rates { baseline: terms.baseline, ceiling: terms.ceiling };
+    let before = rate_of(rates);
     let grants = bursts.flat_map(|burst| {
         let extra = i128::from(burst.extra.get());
         [(burst.window.start(), extra), (burst.window.end(), -extra)]
     });
     let lapses = terms.lapse.map(|lapse| {
-        let left = Limit { baseline: limit.baseline.min(lapse.to), ceiling: limit.ceiling.min(lapse.to) };
+        let left = Rates { baseline: rates.baseline.min(lapse.to), ceiling: rates.ceiling.min(lapse.to) };
         (lapse.at, i128::from(rate_of(left).get()) - i128::from(before.get()))
     });
     let mut edges: Vec<(Timestamp, i128)> = grants.chain(lapses).collect();

@@ -192,7 +192,8 @@ impl Pool {
 /// As they would be if their periods were opened at an instant.
 fn budgets(account: &Account, at: Timestamp) -> Vec<BudgetLevel> {
     let level = |state: &crate::budget::BudgetState| {
-        let (used, period) = (state.used_at(at, account.drawn()), state.opens(at).or(state.period)?);
+        let (used, period) =
+            (state.used_at(at, account.outstanding_unlapsed()), state.opens(at).or(state.period)?);
         Some(BudgetLevel { budget: state.budget.clone(), used, period })
     };
     account.budgets().iter().filter_map(level).collect()

@@ -3,7 +3,7 @@
 use super::story::*;
 use crate::amount::Tokens;
 use crate::burst::Approval::{BestEffort, Guaranteed};
-use crate::burst::Phase;
+use crate::burst::BurstPhase;
 use crate::ledger::{Change, ChangeRefused, Shortage};
 use crate::policy::{Pool, Terms};
 
@@ -106,8 +106,8 @@ fn bursts_end_with_their_allocation_and_do_not_come_back_with_it() {
     };
     let story = all().by("grace").and(no_allocation("chat")).and(allocation("chat", 6_000));
     let phase = |name| story.burst(name).phase(s(10));
-    assert_eq!(["asked", "active", "upcoming"].map(phase), [Phase::Revoked; 3]);
-    assert_eq!(phase("over"), Phase::Expired);
+    assert_eq!(["asked", "active", "upcoming"].map(phase), [BurstPhase::Revoked; 3]);
+    assert_eq!(phase("over"), BurstPhase::Expired);
     story.guaranteed("chat", 10, 6_000).borrowable("chat", 10, 0);
     all().guaranteed("chat", 10, 7_000).borrowable("chat", 10, 1_000);
 }

@@ -2,7 +2,7 @@
 
 use super::story::*;
 use crate::burst::Approval::{BestEffort, Guaranteed};
-use crate::burst::{Phase, Verdict};
+use crate::burst::{BurstPhase, Verdict};
 use crate::ledger::{Change, ChangeRefused};
 
 /// A burst that was asked for, from second 10 to second 20.
@@ -23,7 +23,7 @@ fn a_burst_counts_from_its_approval_within_its_window_with_nobody_calling() {
     let (approver, reason) = ("grace".into(), "because".into());
     assert_eq!(record.verdict, Verdict::Approved { approval: Guaranteed, approver, reason });
     let phases = [9, 10, 19, 20].map(|second| record.phase(s(second)));
-    assert_eq!(phases, [Phase::Upcoming, Phase::Active, Phase::Active, Phase::Expired]);
+    assert_eq!(phases, [BurstPhase::Upcoming, BurstPhase::Active, BurstPhase::Active, BurstPhase::Expired]);
 }
 
 #[test]
