@@ -47,9 +47,9 @@ impl Ledger {
     /// Decides a draw at the ledger's time, every due budget period having been opened.
     pub fn draw(&self, draw: &Draw) -> Result<DrawDecided, Refusal> {
         let weighing = self.weighing(&draw.service).ok_or(Refusal::NoAllocation)?;
-        match allocation.weigh(draw.need) {
-            Ok(()) => Ok(self.decided(draw, allocation.parts(draw), None)),
-            Err(refusal) if allocation.terms.enforcement == Enforcement::Enforced => Err(refusal),
+        match weighing.weigh(draw.need) {
+            Ok(()) => Ok(self.decided(draw, weighing.parts(draw), None)),
+            Err(refusal) if weighing.terms.enforcement == Enforcement::Enforced => Err(refusal),
             Err(refusal) => {
                 // No shadow lets through what the pool would not hold were it idle: others could borrow nothing until the
                 // hole has filled.
