@@ -184,12 +184,13 @@ impl Desk {
         changes: &[Change],
         expected: Option<u64>,
     ) -> Answer<Result<Vec<Governed>, ChangeRefused>> {
-        let now = self.ledger.at();
         let nothing_owed = |change: &Change| matches!(change, Change::ForgiveDebt { service } if self.ledger.debt_of(service) == Tokens::ZERO);
         if changes.iter().all(nothing_owed) {
             return self.answer(Ok(Vec::new()));
         }
-        let decided = decide_change(self.ledger.terms(), by, changes, expected, now);
+        // The ledger's time never goes back, as an author's may.
+        let by = &Authorship { at: self.ledger.at(), ..by.clone() };
+        let decided = decide_change(self.ledger.terms(), by, changes, expected);
         for governed in decided.iter().flatten() {
             self.ledger.evolve(&Event::Governed(governed.clone()));
             self.events.push(Event::Governed(governed.clone()));

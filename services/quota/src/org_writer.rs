@@ -25,7 +25,7 @@ use crate::no_decision::{NoDecision, Reply};
 use crate::pool::Pools;
 use crate::recorder::Recorder;
 
-pub(crate) use command::{Command, Refused};
+pub(crate) use command::{Command, PoolCommand, Refused};
 pub(crate) use handle::OrgHandle;
 use handle::{Published, WAITING_MAX};
 

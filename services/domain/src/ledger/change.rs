@@ -14,17 +14,15 @@ use crate::time::Timestamp;
 
 /// Finds what a list of changes brings, in order; nothing if it is so already.
 ///
-/// `now` is the ledger's time, which never goes back, and becomes the time of the decision. `expected` is the version
-/// that whoever asks has seen: another one refuses whatever would change something.
+/// The author's time is the time of the decision. `expected` is the version that whoever asks has seen: another one refuses
+/// whatever would change something.
 pub fn decide_change(
     terms: &PoolTerms,
     by: &Authorship,
     changes: &[Change],
     expected: Option<u64>,
-    now: Timestamp,
 ) -> Result<Vec<Governed>, ChangeRefused> {
-    let by = Authorship { at: now, ..by.clone() };
-    let decided = decide_whatever_version(terms, &by, changes);
+    let decided = decide_whatever_version(terms, by, changes);
     let found = terms.version();
     match (expected, decided) {
         (_, Ok(nothing)) if nothing.is_empty() => Ok(nothing),

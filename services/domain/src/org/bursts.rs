@@ -9,6 +9,7 @@ use crate::calendar::Utc;
 use crate::ids::{BurstId, PoolId, ServiceId};
 use crate::ledger::{Change, PoolTerms};
 use crate::org::Org;
+use crate::org::policy_change::Proposal;
 use crate::policy::{Policy, PolicyProblem, Rules, Service, Waivers, check_start};
 use crate::time::Timestamp;
 
@@ -96,13 +97,8 @@ fn counts(record: &BurstRecord, now: Timestamp) -> bool {
 }
 
 /// Names every burst that would count under a policy and may not, of those that it states and of those that go on.
-pub(super) fn check(
-    (org, policy): (&Org, &Policy),
-    waivers: &Waivers,
-    rules: Rules,
-    now: Timestamp,
-    found: &mut Vec<PolicyProblem>,
-) {
+pub(super) fn check(proposal: &Proposal<'_>, waivers: &Waivers, found: &mut Vec<PolicyProblem>) {
+    let Proposal { org, policy, rules, now } = *proposal;
     policy.bursts.iter().for_each(|granted| check_start(&granted.burst, now, found));
     let services: BTreeMap<_, _> = policy.services.iter().map(|service| (&service.id, service)).collect();
     let mut name = |burst: &Burst, message: String| {

@@ -10,8 +10,12 @@ use crate::authorship::Authorship;
 use crate::org::{Decided, Event, Org, PolicyChange};
 use crate::time::Timestamp;
 
-/// Commands that are remembered: as many as a busy script gives in an hour. Beyond, the oldest are forgotten.
+/// Commands that are remembered of those that changed something: as many as a busy script gives in an hour. Beyond, the
+/// oldest are forgotten.
 pub const COMMANDS_MAX: usize = 1_024;
+/// Those that are remembered of the others, beside them: whoever repeats what is so already makes nobody's command that
+/// changed something be forgotten.
+pub const IDLE_COMMANDS_MAX: usize = 256;
 /// For how long: whoever repeats a command after a day asks for something new.
 pub const COMMAND_MEMORY: Duration = Duration::from_hours(24);
 
@@ -32,32 +36,53 @@ pub struct CommandIdTaken {
     pub name: String,
 }
 
+/// A command, and when it was made.
+type Made = (Timestamp, CommandId);
+
 /// The last commands that were made, the oldest first.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Commands(VecDeque<(Timestamp, CommandId)>);
+pub(super) struct Commands {
+    changing: VecDeque<Made>,
+    idle: VecDeque<Made>,
+}
 
 impl Commands {
-    pub(super) fn new(commands: impl IntoIterator<Item = (Timestamp, CommandId)>) -> Self {
-        Self(commands.into_iter().collect())
+    pub(super) fn new(
+        changing: impl IntoIterator<Item = Made>,
+        idle: impl IntoIterator<Item = Made>,
+    ) -> Self {
+        Self { changing: changing.into_iter().collect(), idle: idle.into_iter().collect() }
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &(Timestamp, CommandId)> {
-        self.0.iter()
+    /// Those that changed something.
+    pub(super) fn changing(&self) -> impl Iterator<Item = &Made> {
+        self.changing.iter()
     }
 
-    pub(super) fn remember(&mut self, command: CommandId, at: Timestamp) {
-        self.0.push_back((at, command));
-        let forgotten = |(made, _): &(Timestamp, CommandId)| made.plus(COMMAND_MEMORY) < at;
-        while self.0.len() > COMMANDS_MAX || self.0.front().is_some_and(forgotten) {
-            self.0.pop_front();
-        }
+    /// Those that did not.
+    pub(super) fn idle(&self) -> impl Iterator<Item = &Made> {
+        self.idle.iter()
+    }
+
+    pub(super) fn remember(&mut self, command: CommandId, at: Timestamp, changing: bool) {
+        (if changing { &mut self.changing } else { &mut self.idle }).push_back((at, command));
+        forget(&mut self.changing, COMMANDS_MAX, at);
+        forget(&mut self.idle, IDLE_COMMANDS_MAX, at);
+    }
+}
+
+fn forget(made: &mut VecDeque<Made>, count_max: usize, now: Timestamp) {
+    let too_old = |(at, _): &Made| at.plus(COMMAND_MEMORY) < now;
+    while made.len() > count_max || made.front().is_some_and(too_old) {
+        made.pop_front();
     }
 }
 
 impl Org {
     /// Whether a command was made before, as far as it is remembered.
     pub fn has_made(&self, command: &CommandId) -> Result<bool, CommandIdTaken> {
-        match self.commands.iter().find(|(_, made)| made.name == command.name) {
+        let mut known = self.commands.changing().chain(self.commands.idle());
+        match known.find(|(_, made)| made.name == command.name) {
             None => Ok(false),
             Some((_, made)) if made == command => Ok(true),
             Some(_) => Err(CommandIdTaken { name: command.name.clone() }),
@@ -83,9 +108,26 @@ mod tests {
         CommandId { name: name.into(), digest: [digest; 32] }
     }
 
+    fn by(at: Timestamp) -> Authorship {
+        Authorship { author: "ada".into(), reason: "test".into(), at, commit: None }
+    }
+
+    /// A command that changes something.
     fn made(org: &mut Org, command: CommandId, at: Timestamp) {
-        let by = Authorship { author: "ada".into(), reason: "test".into(), at, commit: None };
-        org.evolve(&Event { by, what: Decided::CommandMade(command) });
+        let by = by(at);
+        let team = Event { by: by.clone(), what: Decided::TeamRemoved("web".parse().unwrap()) };
+        let change = PolicyChange { org: vec![team], ..PolicyChange::default() }.by_command(command, &by);
+        let ended = Event { by: by.clone(), what: Decided::ChangeEnded { refused: None } };
+        for event in change.intent(&by).into_iter().chain(change.org).chain([ended]) {
+            org.evolve(&event);
+        }
+    }
+
+    /// One that finds that all is so already.
+    fn idled(org: &mut Org, command: CommandId, at: Timestamp) {
+        let change = PolicyChange::default().by_command(command, &by(at));
+        assert!(change.is_one_fact());
+        org.evolve(&change.org[0]);
     }
 
     #[test]
@@ -116,6 +158,22 @@ mod tests {
         assert_eq!(org.has_made(&command("third", 1)), Ok(true));
         made(&mut org, command("last", 1), later);
         assert_eq!(org.has_made(&command("third", 1)), Ok(false));
-        assert_eq!(org.commands.iter().count(), COMMANDS_MAX);
+        assert_eq!(org.commands.changing().count(), COMMANDS_MAX);
+    }
+
+    #[test]
+    fn however_many_commands_change_nothing_those_that_did_are_remembered() {
+        let mut org = Org::default();
+        made(&mut org, command("real", 1), Timestamp::EPOCH);
+        for number in 0..2 * COMMANDS_MAX {
+            idled(&mut org, command(&number.to_string(), 1), Timestamp::EPOCH);
+        }
+        assert_eq!(org.has_made(&command("real", 1)), Ok(true));
+        assert_eq!(org.commands.idle().count(), IDLE_COMMANDS_MAX);
+        assert_eq!(org.has_made(&command(&(2 * COMMANDS_MAX - 1).to_string(), 1)), Ok(true));
+        assert_eq!(org.has_made(&command("0", 1)), Ok(false));
+        assert_eq!(Org::from_image(org.image()), org);
+        idled(&mut org, command("late", 1), Timestamp::EPOCH.plus(COMMAND_MEMORY * 2));
+        assert_eq!(org.has_made(&command("real", 1)), Ok(false), "after a day");
     }
 }

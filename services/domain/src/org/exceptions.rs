@@ -182,7 +182,7 @@ impl Org {
     ) -> Result<(), ExceptionRefused> {
         for (pool, changes) in pools {
             let terms = self.pools.get(pool).expect("only pools that exist are changed");
-            decide_change(terms, by, changes, None, by.at)
+            decide_change(terms, by, changes, None)
                 .map_err(|refused| ExceptionRefused::DoesNotFit { pool: pool.clone(), refused })?;
         }
         Ok(())

@@ -40,8 +40,10 @@ pub struct OrgImage {
     pub access_revoked: Vec<(AccessKeyId, KeyHash)>,
     /// The change that was being made, whether or not all its parts are there.
     pub intent: Option<Intent>,
-    /// The last commands that were made, and when, the oldest first.
+    /// The last commands that changed something, and when they were made, the oldest first.
     pub commands: Vec<(Timestamp, CommandId)>,
+    /// The last that changed nothing, as above.
+    pub idle_commands: Vec<(Timestamp, CommandId)>,
     /// How long caller keys were to live when they were created.
     pub lifetimes: Vec<(CallerKeyId, Duration)>,
 }
@@ -62,16 +64,17 @@ impl Org {
             access_keys: self.access_keys.values().cloned().collect(),
             access_revoked: self.access_revoked.iter().cloned().collect(),
             intent: self.intent.clone(),
-            commands: self.commands.iter().cloned().collect(),
+            commands: self.commands.changing().cloned().collect(),
+            idle_commands: self.commands.idle().cloned().collect(),
             lifetimes: self.lifetimes.iter().map(|(id, lifetime)| (id.clone(), *lifetime)).collect(),
         }
     }
 
     /// The organisation that an image was made of.
     pub fn from_image(image: OrgImage) -> Self {
+        let access_revoked = UsedUp::new(image.access_revoked);
         let hashes = image.access_keys.iter().map(|key| (key.hash, key.id.clone()));
-        let hashes =
-            hashes.chain(image.access_revoked.iter().map(|(id, hash)| (*hash, id.clone()))).collect();
+        let hashes = hashes.chain(access_revoked.iter().map(|(id, hash)| (*hash, id.clone()))).collect();
         Self {
             version: image.version,
             teams: image.teams.into_iter().map(|team| (team.id.clone(), team)).collect(),
@@ -88,9 +91,9 @@ impl Org {
             revoked: UsedUp::new(image.revoked),
             access_by_hash: hashes,
             access_keys: image.access_keys.into_iter().map(|key| (key.id.clone(), key)).collect(),
-            access_revoked: UsedUp::new(image.access_revoked),
+            access_revoked,
             intent: image.intent,
-            commands: Commands::new(image.commands),
+            commands: Commands::new(image.commands, image.idle_commands),
             lifetimes: image.lifetimes.into_iter().collect(),
         }
     }

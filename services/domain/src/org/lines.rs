@@ -7,7 +7,6 @@ use crate::ids::{PoolId, ServiceId, TeamId};
 use crate::ledger::{Change, PoolTerms};
 use crate::org::fields::{self, Fields};
 use crate::org::{Decided, Org};
-use crate::policy::Terms;
 use crate::time::Timestamp;
 
 /// A change of a pool that a policy or an exception makes, next to what was before.
@@ -15,7 +14,10 @@ pub(super) fn of_change(pool: &PoolId, change: &Change, before: &PoolTerms, now:
     match change {
         Change::DefinePool(new) => line(&format!("pool {pool}"), before.pool(), new, fields::of_pool),
         Change::RemovePool => format!("pool {pool}: removed, with its allocations and bursts"),
-        Change::SetAllocation { service, terms } => of_allocation(pool, service, terms, before, now),
+        Change::SetAllocation { service, terms } => {
+            let old = before.allocations().get(service).map(|old| old.standing_at(now));
+            line(&format!("service {service} in pool {pool}"), old.as_ref(), terms, fields::of_terms)
+        }
         Change::RemoveAllocation { service } => {
             let bursts = before.bursts_of(service).filter(|burst| burst.phase(now).is_open());
             let bursts: Vec<_> = bursts.map(|burst| burst.burst.id.to_string()).collect();
@@ -38,17 +40,6 @@ pub(super) fn of_change(pool: &PoolId, change: &Change, before: &PoolTerms, now:
         Change::ForgiveDebt { service } => format!("service {service} in pool {pool}: its debt is forgiven"),
         Change::ExtendBurst { burst, end } => format!("burst {burst}: extended to {}", Utc(*end)),
     }
-}
-
-fn of_allocation(
-    pool: &PoolId,
-    service: &ServiceId,
-    terms: &Terms,
-    before: &PoolTerms,
-    now: Timestamp,
-) -> String {
-    let old = before.allocations().get(service).map(|old| old.standing_at(now));
-    line(&format!("service {service} in pool {pool}"), old.as_ref(), terms, fields::of_terms)
 }
 
 fn of_grant(granted: &GrantedBurst, before: &PoolTerms, now: Timestamp) -> String {

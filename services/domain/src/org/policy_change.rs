@@ -32,6 +32,14 @@ impl PolicyChange {
     }
 }
 
+/// A policy, and what it is weighed against.
+pub(super) struct Proposal<'a> {
+    pub(super) org: &'a Org,
+    pub(super) policy: &'a Policy,
+    pub(super) rules: Rules,
+    pub(super) now: Timestamp,
+}
+
 /// Finds what a policy changes. An error names every problem of it at once.
 ///
 /// Pools, teams, services, allocations and prices that are no longer in it are removed. Bursts and exceptions go on
@@ -45,14 +53,15 @@ pub fn decide_policy(
     let mut found = problems(policy);
     check_bursts_stay(org, policy, &mut found);
     check_exceptions_few(org, policy, by.at, &mut found);
-    let wanted = Wanted::new(org, policy, *rules, by.at, &mut found);
+    let proposal = Proposal { org, policy, rules: *rules, now: by.at };
+    let wanted = Wanted::new(&proposal, &mut found);
     let mut change = PolicyChange { warnings: warnings(policy, by.at), ..PolicyChange::default() };
     bursts::warn_of_revoked(org, policy, by.at, &mut change.warnings);
     let undecided = PoolTerms::default();
     for pool in pools_of(org, policy) {
         let before = org.pools.get(pool).unwrap_or(&undecided);
         let changes = pool_changes(before, pool, &wanted, by.at);
-        check_fit(before, pool, &changes, by, &mut found);
+        found.extend(misfit(before, pool, &changes, by));
         if !changes.is_empty() {
             change.lines.extend(changes.iter().map(|change| lines::of_change(pool, change, before, by.at)));
             change.pools.insert(pool.clone(), changes);
@@ -94,23 +103,18 @@ fn check_exceptions_few(org: &Org, policy: &Policy, now: Timestamp, found: &mut 
     }
 }
 
-fn check_fit(
-    before: &PoolTerms,
-    pool: &PoolId,
-    changes: &[Change],
-    by: &Authorship,
-    found: &mut Vec<PolicyProblem>,
-) {
-    let Err(refused) = decide_change(before, by, changes, None, by.at) else { return };
+/// Why a pool would refuse its part of a policy, if it would.
+fn misfit(before: &PoolTerms, pool: &PoolId, changes: &[Change], by: &Authorship) -> Option<PolicyProblem> {
+    let refused = decide_change(before, by, changes, None).err()?;
     let message = match refused {
-        ChangeRefused::DoesNotFit(short) if lacks_statements_only(&short) => return,
+        ChangeRefused::DoesNotFit(short) if lacks_statements_only(&short) => return None,
         ChangeRefused::DoesNotFit(short) => {
             let short = Shortage { requests_unstated: 0, ..short };
             format!("{short}; lower baselines, bursts, request_max or requests, or raise its capacity")
         }
         refused => refused.to_string(),
     };
-    found.push(PolicyProblem { place: format!("pool {pool}"), message });
+    Some(PolicyProblem { place: format!("pool {pool}"), message })
 }
 
 /// Whether all fits but for allocations that do not state their requests: each of them is a problem of its own.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::burst::{BurstRecord, GrantedBurst, Verdict};
 use crate::ids::{PoolId, ServiceId};
 use crate::ledger::{Change, PoolTerms};
+use crate::org::policy_change::Proposal;
 use crate::org::{Org, bursts};
 use crate::policy::{Exception, Policy, PolicyProblem, Pool, Rules, Terms, Waivers};
 use crate::time::Timestamp;
@@ -19,13 +20,8 @@ pub(super) struct Wanted<'a> {
 
 impl<'a> Wanted<'a> {
     /// Adds a problem for each allocation and each burst that exceeds the sandbox and may not.
-    pub(super) fn new(
-        org: &Org,
-        policy: &'a Policy,
-        rules: Rules,
-        now: Timestamp,
-        found: &mut Vec<PolicyProblem>,
-    ) -> Self {
+    pub(super) fn new(proposal: &Proposal<'a>, found: &mut Vec<PolicyProblem>) -> Self {
+        let Proposal { org, policy, rules, now } = *proposal;
         let mut wanted = Self::default();
         wanted.pools.extend(policy.pools.iter().map(|pool| (&pool.id, pool)));
         for granted in &policy.bursts {
@@ -43,7 +39,7 @@ impl<'a> Wanted<'a> {
                 wanted.allocations.entry(&held.pool).or_default().insert(&service.id, terms);
             }
         }
-        bursts::check((org, policy), &waivers, rules, now, found);
+        bursts::check(proposal, &waivers, found);
         wanted
     }
 }

@@ -28,7 +28,7 @@ fn by() -> Authorship {
 fn make(org: &mut Org, change: &PolicyChange, at: Timestamp) {
     for (pool, changes) in &change.pools {
         let terms = org.terms(pool).cloned().unwrap_or_default();
-        for event in decide_change(&terms, &by_at(at), changes, None, at).unwrap() {
+        for event in decide_change(&terms, &by_at(at), changes, None).unwrap() {
             org.evolve_pool(pool, &event);
         }
     }

@@ -45,10 +45,12 @@ impl Org {
     /// Makes a decision outside of any pool so.
     pub fn evolve(&mut self, event: &Event) {
         self.version += u64::from(event.is_decision());
+        // What changes something is intended first, with its command as the last step.
+        let changing = self.intent().is_some();
         self.intent = Intent::after(self.intent.take(), event);
         match event.what.clone() {
             Decided::ChangeIntended(_) | Decided::ChangeEnded { .. } => {}
-            Decided::CommandMade(command) => self.commands.remember(command, event.by.at),
+            Decided::CommandMade(command) => self.commands.remember(command, event.by.at, changing),
             Decided::TeamDefined(team) => drop(self.teams.insert(team.id.clone(), team)),
             Decided::TeamRemoved(team) => drop(self.teams.remove(&team)),
             Decided::ServiceDefined(service) => drop(self.services.insert(service.id.clone(), service)),

@@ -18,9 +18,11 @@ impl<N, T> Default for UsedUp<N, T> {
 }
 
 impl<N: PartialEq, T> UsedUp<N, T> {
-    /// The names that an image has, the oldest first.
+    /// The names that an image has, the oldest first; of more than may be, the newest.
     pub(super) fn new(names: impl IntoIterator<Item = (N, T)>) -> Self {
-        Self(names.into_iter().collect())
+        let mut names: VecDeque<_> = names.into_iter().collect();
+        names.drain(..names.len().saturating_sub(NAMES_USED_UP_MAX));
+        Self(names)
     }
 
     /// Remembers a name. Gives the one that is forgotten for it, if one is.

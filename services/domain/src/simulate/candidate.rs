@@ -19,7 +19,7 @@ pub fn applied(
     let mut after = org.clone();
     for (pool, changes) in &change.pools {
         let terms = after.terms(pool).cloned().unwrap_or_default();
-        let decided = decide_change(&terms, by, changes, None, by.at).map_err(|refused| {
+        let decided = decide_change(&terms, by, changes, None).map_err(|refused| {
             vec![PolicyProblem { place: format!("pool {pool}"), message: refused.to_string() }]
         })?;
         for what in &decided {

@@ -18,19 +18,9 @@ use weir_domain::policy::{Exception, Policy, PolicyProblem, Rules, problems_of_b
 pub(crate) enum Command {
     Apply(Policy),
     /// What becomes of a burst of a pool.
-    Burst {
-        pool: PoolId,
-        change: Change,
-        /// The version of the pool that whoever asks has seen.
-        seen: Option<u64>,
-    },
+    Burst(PoolCommand),
     /// What a service owes in a pool is forgiven.
-    ForgiveDebt {
-        pool: PoolId,
-        change: Change,
-        /// The version of the pool that whoever asks has seen.
-        seen: Option<u64>,
-    },
+    ForgiveDebt(PoolCommand),
     GrantException(Exception),
     EndException(ExceptionId),
     CreateKey(CallerKey),
@@ -38,6 +28,15 @@ pub(crate) enum Command {
     RotateKey(KeyRotation),
     CreateAccessKey(AccessKey),
     RevokeAccessKey(AccessKeyId),
+}
+
+/// What one pool is asked to change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PoolCommand {
+    pub(crate) pool: PoolId,
+    pub(crate) change: Change,
+    /// The version of the pool that whoever asks has seen.
+    pub(crate) seen: Option<u64>,
 }
 
 /// Why the organisation says no. An answer, not an error.
@@ -83,8 +82,8 @@ impl Command {
     pub(super) const fn name(&self) -> &'static str {
         match self {
             Self::Apply(_) => "apply policy",
-            Self::Burst { .. } => "change burst",
-            Self::ForgiveDebt { .. } => "forgive debt",
+            Self::Burst(_) => "change burst",
+            Self::ForgiveDebt(_) => "forgive debt",
             Self::GrantException(_) => "grant exception",
             Self::EndException(_) => "end exception",
             Self::CreateKey(_) => "create caller key",
@@ -98,8 +97,8 @@ impl Command {
     /// Whether the version that counts is that of a pool: where it is about a burst that there is, or a debt.
     pub(crate) const fn is_about_one_pool(&self) -> bool {
         match self {
-            Self::Burst { change, .. } => !matches!(change, Change::RequestBurst(_)),
-            Self::ForgiveDebt { .. } => true,
+            Self::Burst(asked) => !matches!(asked.change, Change::RequestBurst(_)),
+            Self::ForgiveDebt(_) => true,
             _ => false,
         }
     }
@@ -108,8 +107,8 @@ impl Command {
     pub(super) fn decide(&self, org: &Org, rules: Rules, by: &Authorship) -> Result<PolicyChange, Refused> {
         match self {
             Self::Apply(policy) => decide_policy(org, policy, &rules, by).map_err(Refused::Unsound),
-            Self::Burst { pool, change, seen } => change_burst(org, (pool, change, *seen), rules, by),
-            Self::ForgiveDebt { pool, change, seen } => change_pool(org, (pool, change, *seen), by),
+            Self::Burst(asked) => decide_burst(org, asked, rules, by),
+            Self::ForgiveDebt(asked) => decide_debt(org, asked, by),
             Self::GrantException(exception) => Ok(org.grant_exception(exception, &rules, by)?),
             Self::EndException(id) => Ok(org.end_exception(id, &rules, by)?),
             Self::CreateKey(key) => Ok(only(org.create_key(key, by.clone())?)),
@@ -126,42 +125,47 @@ fn only(events: impl IntoIterator<Item = Event>) -> PolicyChange {
 }
 
 /// The pool knows whether anything is owed.
-fn change_pool(
-    org: &Org,
-    (pool, change, seen): (&PoolId, &Change, Option<u64>),
-    by: &Authorship,
-) -> Result<PolicyChange, Refused> {
-    let refuse = |refused| Refused::Pool { pool: pool.clone(), refused, done: Vec::new() };
-    let terms = org.terms(pool).ok_or_else(|| refuse(ChangeRefused::NoPool))?;
-    decide_change(terms, by, slice::from_ref(change), seen, by.at).map_err(refuse)?;
-    let pools = [(pool.clone(), vec![change.clone()])].into();
-    Ok(PolicyChange { pools, ..PolicyChange::default() })
+fn decide_debt(org: &Org, asked: &PoolCommand, by: &Authorship) -> Result<PolicyChange, Refused> {
+    let terms = org.terms(&asked.pool).ok_or_else(|| asked.refused(ChangeRefused::NoPool))?;
+    let decided = decide_change(terms, by, slice::from_ref(&asked.change), asked.seen);
+    decided.map_err(|refused| asked.refused(refused))?;
+    Ok(asked.to_policy_change())
 }
 
 /// The pool weighs it again, at its own time. Here is checked what a pool does not know, too: whether it is one, what bursts
 /// others have, whether anybody answers for the service, and who decides on whose request.
-fn change_burst(
+fn decide_burst(
     org: &Org,
-    (pool, change, seen): (&PoolId, &Change, Option<u64>),
+    asked: &PoolCommand,
     rules: Rules,
     by: &Authorship,
 ) -> Result<PolicyChange, Refused> {
-    let refuse = |refused| Err(Refused::Pool { pool: pool.clone(), refused, done: Vec::new() });
-    let Some(terms) = org.terms(pool) else { return refuse(ChangeRefused::NoPool) };
+    let PoolCommand { pool, change, seen } = asked;
+    let terms = org.terms(pool).ok_or_else(|| asked.refused(ChangeRefused::NoPool))?;
     if let Change::RequestBurst(burst) = change {
         let problems = problems_of_burst(burst, by.at);
         if !problems.is_empty() {
             return Err(Refused::Unsound(problems));
         }
         if org.burst(&burst.id).is_some_and(|(other, _)| other != pool) {
-            return refuse(ChangeRefused::BurstNameTaken { burst: burst.id.clone() });
+            return Err(asked.refused(ChangeRefused::BurstNameTaken { burst: burst.id.clone() }));
         }
     }
-    match decide_change(terms, by, slice::from_ref(change), seen, by.at) {
-        Ok(nothing) if nothing.is_empty() => return Ok(PolicyChange::default()),
-        Err(refused) => return refuse(refused),
-        Ok(_) => org.check_burst(terms, change, rules, by)?,
+    let decided = decide_change(terms, by, slice::from_ref(change), *seen);
+    if decided.map_err(|refused| asked.refused(refused))?.is_empty() {
+        return Ok(PolicyChange::default());
     }
-    let pools = [(pool.clone(), vec![change.clone()])].into();
-    Ok(PolicyChange { pools, ..PolicyChange::default() })
+    org.check_burst(terms, change, rules, by)?;
+    Ok(asked.to_policy_change())
+}
+
+impl PoolCommand {
+    fn refused(&self, refused: ChangeRefused) -> Refused {
+        Refused::Pool { pool: self.pool.clone(), refused, done: Vec::new() }
+    }
+
+    fn to_policy_change(&self) -> PolicyChange {
+        let pools = [(self.pool.clone(), vec![self.change.clone()])].into();
+        PolicyChange { pools, ..PolicyChange::default() }
+    }
 }

@@ -16,7 +16,7 @@ use crate::no_decision::NoDecision;
 
 pub(super) struct Inside {
     pub(super) clerk: Clerk,
-    pub(super) phase: Phase,
+    pub(super) state: DeskState,
     pub(super) waiting: Waiting,
     /// What is being appended.
     pub(super) appending: Option<Mark>,
@@ -27,7 +27,7 @@ pub(super) struct Inside {
 }
 
 /// Whether the desk can be asked.
-pub(super) enum Phase {
+pub(super) enum DeskState {
     Open,
     /// The journal has not taken what the desk said, or nobody knows. It is to be thrown away.
     Lost(NoDecision),
@@ -39,7 +39,7 @@ impl Inside {
         Self {
             edges: Edges::of(clerk.desk.ledger().terms(), now),
             clerk,
-            phase: Phase::Open,
+            state: DeskState::Open,
             waiting: Waiting::default(),
             appending: None,
             told: false,
@@ -49,11 +49,11 @@ impl Inside {
 
     /// Why nothing can be asked, if so.
     pub(super) fn admits(&self, pool: &PoolId, items: usize) -> Result<(), NoDecision> {
-        match &self.phase {
-            Phase::Open if self.waiting.items() + items <= WAITING_MAX => Ok(()),
-            Phase::Open => Err(NoDecision::Busy { writer: format!("pool {pool}"), waiting: WAITING_MAX }),
-            Phase::Lost(reason) => Err(reason.clone()),
-            Phase::Closed => Err(NoDecision::ShuttingDown),
+        match &self.state {
+            DeskState::Open if self.waiting.items() + items <= WAITING_MAX => Ok(()),
+            DeskState::Open => Err(NoDecision::Busy { writer: format!("pool {pool}"), waiting: WAITING_MAX }),
+            DeskState::Lost(reason) => Err(reason.clone()),
+            DeskState::Closed => Err(NoDecision::ShuttingDown),
         }
     }
 
@@ -85,7 +85,7 @@ impl Inside {
     /// Nobody gets a decision until the desk is another.
     pub(super) fn lose(&mut self, reason: &NoDecision) {
         self.appending = None;
-        self.phase = Phase::Lost(reason.clone());
+        self.state = DeskState::Lost(reason.clone());
         self.waiting.fail(reason);
     }
 }

@@ -22,7 +22,7 @@ use super::clerk::{Clerk, LimitsSeen};
 use super::due::{Due, Recorded};
 use super::edges::Edges;
 use super::entitled::{Entitled, Services};
-use super::inside::{Inside, Phase};
+use super::inside::{DeskState, Inside};
 use crate::metrics::Survey;
 use crate::no_decision::NoDecision;
 
@@ -145,7 +145,7 @@ impl Section {
     pub(super) fn tick(&self) -> bool {
         let now = self.clock.now();
         let mut inside = self.lock();
-        if matches!(inside.phase, Phase::Open) {
+        if matches!(inside.state, DeskState::Open) {
             inside.pass(now, Duration::ZERO);
         }
         inside.clerk.show();
@@ -172,7 +172,7 @@ impl Section {
     pub(super) fn take(&self, events: &mut Vec<Event>) -> Taken {
         let mut inside = self.lock();
         inside.told = false;
-        if matches!(inside.phase, Phase::Lost(_)) {
+        if matches!(inside.state, DeskState::Lost(_)) {
             return Taken::Lost;
         }
         let Some(mark) = inside.clerk.desk.take_events(events) else { return Taken::Nothing };
@@ -203,7 +203,7 @@ impl Section {
         let mut inside = self.lock();
         inside.edges = Edges::of(desk.ledger().terms(), now);
         inside.clerk.replace(desk);
-        inside.phase = Phase::Open;
+        inside.state = DeskState::Open;
         inside.ticked = now;
         drop(inside);
         self.match_entitled();
@@ -213,11 +213,11 @@ impl Section {
     pub(super) fn close(&self) {
         let now = self.clock.now();
         let mut inside = self.lock();
-        if matches!(inside.phase, Phase::Open) {
+        if matches!(inside.state, DeskState::Open) {
             inside.pass(now, Duration::ZERO);
             inside.clerk.desk.close();
             inside.clerk.show();
-            inside.phase = Phase::Closed;
+            inside.state = DeskState::Closed;
         }
     }
 

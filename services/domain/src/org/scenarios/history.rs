@@ -12,7 +12,7 @@ fn told(chronicle: &mut Chronicle, org: &mut Org, change: &PolicyChange, at: Tim
     let mut facts: Vec<QuotaFact> = change.intent(&by_at(at)).into_iter().map(QuotaFact::Org).collect();
     for (pool, changes) in &change.pools {
         let terms = org.terms(pool).cloned().unwrap_or_default();
-        let events = decide_change(&terms, &by_at(at), changes, None, at).unwrap();
+        let events = decide_change(&terms, &by_at(at), changes, None).unwrap();
         facts.extend(events.into_iter().map(|event| QuotaFact::Governed { pool: pool.clone(), event }));
     }
     facts.extend(change.org.iter().cloned().map(QuotaFact::Org));

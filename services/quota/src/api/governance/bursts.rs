@@ -14,7 +14,7 @@ use super::size;
 use crate::api::auth::permission_denied;
 use crate::api::input::{invalid, parsed, undecodable};
 use crate::auth::{Caller, Owner};
-use crate::org_writer::Command;
+use crate::org_writer::{Command, PoolCommand};
 
 /// What is asked of a burst that there is.
 struct Step {
@@ -49,8 +49,8 @@ impl Governance {
         }
         let burst = burst_from_wire(&burst).map_err(|problem| undecodable(&problem))?;
         let (id, pool) = (burst.id.clone(), burst.pool.clone());
-        let command = Command::Burst { pool, change: Change::RequestBurst(burst), seen: None };
-        let done = self.decide(command, order).await?;
+        let asked = PoolCommand { pool, change: Change::RequestBurst(burst), seen: None };
+        let done = self.decide(Command::Burst(asked), order).await?;
         self.burst(&id, done.changed)
     }
 
@@ -109,7 +109,8 @@ impl Governance {
             Some((pool, _)) => pool.clone(),
             None => return Err(no_burst(&burst)),
         };
-        let done = self.decide(Command::Burst { pool, change, seen: order.seen }, order).await?;
+        let asked = PoolCommand { pool, change, seen: order.seen };
+        let done = self.decide(Command::Burst(asked), order).await?;
         self.burst(&burst, done.changed)
     }
 

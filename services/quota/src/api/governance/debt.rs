@@ -9,7 +9,7 @@ use super::Governance;
 use super::decision::Order;
 use crate::api::input::parsed;
 use crate::auth::Caller;
-use crate::org_writer::Command;
+use crate::org_writer::{Command, PoolCommand};
 
 impl Governance {
     pub(super) async fn forgive(
@@ -23,8 +23,8 @@ impl Governance {
         if self.org.org().service(&service).is_none() && service.as_str() != STRANGERS {
             return Err(Status::not_found(format!("there is no service named {service}")));
         }
-        let command =
-            Command::ForgiveDebt { pool, change: Change::ForgiveDebt { service }, seen: order.seen };
+        let change = Change::ForgiveDebt { service };
+        let command = Command::ForgiveDebt(PoolCommand { pool, change, seen: order.seen });
         let done = self.decide(command, order).await?;
         Ok(wire::ForgiveDebtResponse { changed: done.changed })
     }

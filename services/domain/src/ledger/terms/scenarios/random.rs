@@ -154,7 +154,7 @@ proptest! {
         let (mut terms, mut now) = (PoolTerms::default(), 0);
         for (later, changes) in steps {
             now += later;
-            let Ok(events) = decide_change(&terms, &by(s(0)), &changes, None, s(now)) else { continue };
+            let Ok(events) = decide_change(&terms, &by(s(now)), &changes, None) else { continue };
             let version = terms.version();
             for event in &events {
                 prop_assert_eq!(event.by.at, s(now));
@@ -165,7 +165,7 @@ proptest! {
             for second in now..SECONDS {
                 prop_assert!(fits(&naive_shortage(&terms, s(second))), "at {}", second);
             }
-            let again = decide_change(&terms, &by(s(0)), &changes, Some(version), s(now));
+            let again = decide_change(&terms, &by(s(now)), &changes, Some(version));
             prop_assert!(!matches!(again, Ok(more) if !more.is_empty()));
         }
     }

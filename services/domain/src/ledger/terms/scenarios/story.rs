@@ -153,13 +153,9 @@ impl Story {
 
     #[expect(clippy::needless_pass_by_value, reason = "stories read better without borrows")]
     pub(super) fn when<const N: usize>(mut self, changes: [Change; N]) -> Self {
-        let by = Authorship {
-            author: self.author.into(),
-            reason: "because".into(),
-            at: Timestamp::EPOCH,
-            commit: None,
-        };
-        let answer = decide_change(&self.terms, &by, &changes, self.expected.take(), self.now);
+        let by =
+            Authorship { author: self.author.into(), reason: "because".into(), at: self.now, commit: None };
+        let answer = decide_change(&self.terms, &by, &changes, self.expected.take());
         for event in answer.iter().flatten() {
             self.terms.evolve(event);
         }
