@@ -17,6 +17,10 @@ use crate::request::RequestBody;
 /// Bodies above this are counted on a thread that may block.
 const COUNTED_INLINE_BYTES_MAX: usize = 8 * 1024;
 
+/// As many choices as upstreams generate for one request: `n` is at most 128 in OpenAI's and Azure's reference, and a request
+/// for more is refused by them, so that nothing needs to be held for it.
+const CHOICES_MAX: u64 = 128;
+
 /// Counts a request's input and bounds its output.
 pub(crate) async fn estimate(body: &mut RequestBody, operation: Operation, model: &Model) -> Expected {
     let tokenizer = Tokenizer::of(model.encoding);
@@ -44,7 +48,7 @@ fn output_bound(body: &RequestBody, operation: Operation, model: &Model) -> Toke
         Some(asked) => asked.min(model.output_max),
         None => model.output_max,
     };
-    Tokens::new(of_one.get().saturating_mul(body.choices))
+    Tokens::new(of_one.get().saturating_mul(body.choices.min(CHOICES_MAX)))
 }
 
 fn input_tokens(json: &Value, operation: Operation, tokenizer: Tokenizer) -> Tokens {
@@ -87,11 +91,18 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn no_request_holds_for_more_choices_than_upstreams_generate() {
+        for (choices, held) in [(128, 12_800), (129, 12_800), (u64::MAX, 12_800)] {
+            let body = format!(r#"{{"messages":[],"max_tokens":100,"n":{choices}}}"#);
+            assert_eq!(held_beyond_input(&body, 4_096).await, held);
+        }
+    }
+
+    #[tokio::test]
     async fn no_request_asks_for_more_than_quota_takes() {
         for body in [
             r#"{"messages":[],"max_tokens":1000000000000000000}"#,
             r#"{"messages":[],"max_tokens":18446744073709551615,"n":2}"#,
-            r#"{"messages":[],"max_tokens":1,"n":18446744073709551615}"#,
         ] {
             let mut body = RequestBody::read(Bytes::from(body), Operation::ChatCompletions).unwrap();
             let expected = estimate(&mut body, Operation::ChatCompletions, &model(0)).await;

@@ -61,8 +61,16 @@ impl BudgetState {
 
     /// The period that must be opened before anything is counted at an instant; none while the current one lasts.
     pub fn opens(&self, now: Timestamp) -> Option<Window> {
-        let lasts = self.period.is_some_and(|period| now < period.end());
-        (!lasts).then(|| self.budget.period.holding(now, self.budget.zone))
+        self.lasting(now).is_none().then(|| self.period_at(now))
+    }
+
+    /// The period that counts at an instant, whether or not it was opened.
+    pub fn period_at(&self, now: Timestamp) -> Window {
+        self.lasting(now).unwrap_or_else(|| self.budget.period.holding(now, self.budget.zone))
+    }
+
+    fn lasting(&self, now: Timestamp) -> Option<Window> {
+        self.period.filter(|period| now < period.end())
     }
 
     /// Begins a period when so many slices have lapsed: nothing is settled in it, and nobody was told of anything.
@@ -96,8 +104,7 @@ impl BudgetState {
 
     /// What is used of it at an instant, whether or not its period was opened.
     pub fn used_at(&self, now: Timestamp, drawn: Quantity) -> u64 {
-        let lasts = self.period.is_some_and(|period| now < period.end());
-        if lasts { self.used(drawn) } else { self.part(drawn) }
+        if self.lasting(now).is_some() { self.used(drawn) } else { self.part(drawn) }
     }
 
     /// What is left of it at an instant, whether or not its period was opened.

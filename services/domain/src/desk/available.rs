@@ -16,7 +16,7 @@ pub struct Available {
     pub tokens: Tokens,
     /// What is guaranteed and there: in the bucket, and in hand.
     pub guaranteed: Tokens,
-    /// The part of `guaranteed` that is drawn already, and held by nobody.
+    /// The part of all that is drawn already, and held by nobody: guaranteed, unless it was borrowed.
     pub in_hand: Tokens,
     /// What could be borrowed: the less of what the ceiling and what others leave.
     pub borrowable: Tokens,
@@ -33,7 +33,9 @@ impl Desk {
         let (ledger, free) = (&self.ledger, self.hands[place.index()].free());
         let own = ledger.levels().guarantee(place).plus(Level::from_tokens(free.tokens)).max(Level::ZERO);
         let room = ledger.room_to_borrow(service);
-        let (borrowable, together) = (room.least().available(), own.plus(room.least()).available());
+        let borrowable = room.least().available();
+        // What is in hand is handed out in debt too; beyond it, it goes back first and repays.
+        let together = own.plus(room.least()).available().max(free.tokens);
         let budget = self.budget_that_binds(place).filter(|(_, leaves)| *leaves < together);
         Available {
             tokens: budget.as_ref().map_or(together, |(_, leaves)| *leaves),

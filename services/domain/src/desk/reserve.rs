@@ -176,6 +176,8 @@ impl Desk {
 fn is_physical(refusal: &Refusal) -> bool {
     match refusal {
         Refusal::RequestTooLarge { asked, .. } => *asked > HOLD_TOKENS_MAX,
-        _ => matches!(refusal, Refusal::HoldsFull { .. } | Refusal::InFlight { max: HOLDS_PER_ALLOCATION_MAX }),
+        _ => {
+            matches!(refusal, Refusal::HoldsFull { .. } | Refusal::InFlight { max: HOLDS_PER_ALLOCATION_MAX })
+        }
     }
 }

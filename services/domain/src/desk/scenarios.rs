@@ -10,5 +10,6 @@ mod holds;
 mod money;
 mod out_of_hand;
 mod repeated;
+mod shadow;
 mod slices;
 mod story;

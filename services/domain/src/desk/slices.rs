@@ -111,10 +111,7 @@ impl Desk {
         self.seal_current(place);
         let ahead = self.hands[place.index()].demand(self.ledger.at());
         let draw = Draw { service: ask.service.clone(), holder: None, need: ask.need, ahead };
-        let decided = self
-            .ledger
-            .draw(&draw)
-            .inspect_err(|refusal| self.promised_until = self.promised_until.max(promised_at(refusal)))?;
+        let decided = self.decide_draw(&draw)?;
         let Some(limit) = decided.shadowed.as_ref().map(Refusal::limit) else {
             self.hands[place.index()].current = Some(self.take_in_hand(place, decided));
             return Ok(None);
@@ -125,6 +122,12 @@ impl Desk {
             self.hands[place.index()].unenforced = Some(self.take_in_hand(place, decided));
         }
         Ok(Some(limit))
+    }
+
+    /// Decides a draw for somebody. The time that a refusal says is a promise.
+    fn decide_draw(&mut self, draw: &Draw) -> Result<DrawDecided, Refusal> {
+        let decided = self.ledger.draw(draw);
+        decided.inspect_err(|refusal| self.promised_until = self.promised_until.max(promised_at(refusal)))
     }
 
     /// Draws the next slice where little of the one at hand is left.

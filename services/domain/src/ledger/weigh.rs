@@ -11,7 +11,7 @@ use crate::ledger::retry::{
 };
 use crate::ledger::{Account, Ledger, Quantity};
 use crate::policy::Terms;
-use crate::time::{Timestamp, Window};
+use crate::time::Timestamp;
 
 /// An allocation, looked at to weigh a request.
 #[derive(Clone, Copy)]
@@ -54,7 +54,7 @@ impl Ledger {
 
     /// When a request of this size is admitted, from an instant on, budgets and all.
     pub fn admits_from(&self, service: &ServiceId, need: Quantity, from: Timestamp) -> Retry {
-        let first = |allocation: Weighing<'_>| retry(allocation.first_admission(need, from), self.at());
+        let first = |weighing: Weighing<'_>| retry(weighing.first_admission(need, from), self.at());
         self.weighing(service).map_or(Retry::Never, first)
     }
 
@@ -129,6 +129,17 @@ impl Weighing<'_> {
         first_admission_from(&self.ledger.levels, self.place, &self.borrowing(), level, from)
     }
 
+    /// The first instant from another one on at which a budget has room, if what is held is settled by then: at once, or when
+    /// its next period begins; none if it is less than the need. When holds are settled nobody knows: that makes it sooner.
+    fn first_room(&self, budget: &BudgetState, need: Quantity, from: Timestamp) -> Option<Timestamp> {
+        let (drawn, now) = (self.account.outstanding_unlapsed(), self.ledger.at());
+        let end = budget.period_at(now).end();
+        if from < end && budget.room_at(now, drawn) >= budget.part(need) {
+            return Some(from);
+        }
+        (budget.limit() >= budget.part(need)).then_some(end.max(from))
+    }
+
     pub(super) fn borrowable(&self) -> Level {
         borrowable(&self.ledger.levels, &self.borrowing())
     }
@@ -163,14 +174,4 @@ fn retry(first: First, now: Timestamp) -> Retry {
         First::Never => Retry::Never,
         First::Unknown => Retry::Unknown,
     }
-}
-
-/// The first instant from another one on at which a budget has room, if what is held is settled by then: at once, or when
-/// its next period begins; none if it is less than the need. When holds are settled nobody knows: that makes it sooner.
-fn first_room(budget: &BudgetState, drawn: Quantity, need: Quantity, from: Timestamp) -> Option<Timestamp> {
-    let end = budget.period.map_or(from, Window::end);
-    if from < end && budget.room(drawn) >= budget.part(need) {
-        return Some(from);
-    }
-    (budget.limit() >= budget.part(need)).then_some(end.max(from))
 }

@@ -78,6 +78,31 @@ fn whoever_was_told_when_others_leave_enough_passes_then_though_others_go_on() {
     }
 }
 
+/// As above, where the guest is a gateway that asks for a slice.
+#[test]
+fn a_gateway_that_was_told_when_others_leave_enough_gets_its_slice_then_though_others_go_on() {
+    let mut story = Story::given_pool(60_000)
+        .and("owner", Terms { request_max: Tokens::new(5_000), ..terms(30_000) })
+        .and("guest", may_borrow(0, 600_000));
+    for round in 0..60 {
+        for _ in 0..=round % 5 {
+            story.reserve("owner", 20).unwrap();
+        }
+        let ask = |story: &mut Story, tokens| {
+            let reservation = story.mint();
+            story.gateway_draws_as(reservation, "guest", tokens)
+        };
+        while ask(&mut story, 1_000).is_ok() {}
+        while ask(&mut story, 10).is_ok() {}
+        let refusal = ask(&mut story, 150).unwrap_err();
+        let told_ms = refusal.retry().after().unwrap().as_nanos().div_ceil(1_000_000);
+        for _ in 0..told_ms {
+            story.wait_ms(1);
+        }
+        assert!(ask(&mut story, 150).is_ok(), "in round {round}: {refusal}");
+    }
+}
+
 /// Spare rises until the pool is full, and then falls while the owner's guarantee refills: for a while it is more than that
 /// of an idle pool. A slice that the owner's desk gives back fills both sooner.
 #[test]

@@ -1,6 +1,6 @@
 //! Stories of budgets: what counts against them, through crashes and changes of policy.
 
-use super::story::{Story, service, terms};
+use super::story::{Story, quantity, service, terms};
 use crate::amount::Tokens;
 use crate::budget::{Budget, BudgetKind, BudgetLimit};
 use crate::calendar::{Period, Zone};
@@ -42,6 +42,23 @@ fn a_hard_budget_refuses_until_its_next_period() {
     story.wait_ms(u64::try_from(after.as_millis()).unwrap() + 1);
     assert!(story.reserve("chat", 200).is_ok());
     story.then_replays();
+}
+
+#[test]
+fn a_budget_whose_period_is_over_is_told_as_of_the_next_though_nobody_opened_that() {
+    let mut story = Story::given_pool(600_000).and("chat", with_budget(1_000));
+    let (used, held) = (story.reserve("chat", 300).unwrap(), story.reserve("chat", 600).unwrap());
+    story.settle(used, 300);
+    story.wait_ms(DAY_MS);
+    let next = Period::Day.holding(story.desk.ledger().at(), Zone::UTC).end();
+    let headroom = |asked| story.desk.headroom(&service("chat"), Some(quantity(asked))).unwrap();
+    assert_eq!(headroom(300).prospect.unwrap().1, Ok(()));
+    assert_eq!(headroom(300).next_change.map(|change| change.at), Some(next));
+    let refusal = headroom(700).prospect.unwrap().1.unwrap_err().refusal;
+    let Refusal::BudgetUsed { used, resets, retry, .. } = refusal.clone() else { panic!("{refusal}") };
+    assert_eq!((used, resets, retry.instant()), (600, next, Some(next)), "what is held counts anew");
+    assert_eq!(story.reserve("chat", 700), Err(refusal));
+    assert!(story.settle(held, 600));
 }
 
 #[test]

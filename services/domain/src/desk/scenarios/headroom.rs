@@ -114,6 +114,21 @@ fn what_is_available_is_what_is_guaranteed_and_what_may_be_borrowed() {
 }
 
 #[test]
+fn in_debt_what_is_in_hand_is_available_since_it_is_handed_out() {
+    let mut story = Story::given_pool(600_000).and("chat", terms(6_000));
+    let holds = [100, 100, 100].map(|tokens| story.reserve("chat", tokens).unwrap());
+    let in_hand = story.desk.in_hand(&service("chat")).get();
+    assert!(in_hand > 0, "nothing was drawn ahead");
+    story.settle(holds[0], 2_000);
+    assert!(story.desk.ledger().debt_of(&service("chat")).get() > in_hand);
+    made_up(&story, in_hand);
+    assert_eq!(prospect(&story, in_hand), Ok(()));
+    assert!(story.reserve("chat", in_hand).is_ok());
+    made_up(&story, 0);
+    assert!(story.reserve("chat", 1).is_err());
+}
+
+#[test]
 fn where_others_leave_less_than_the_ceiling_that_is_what_may_be_borrowed() {
     let story = Story::given_pool(60_000).and("chat", may_borrow(6_000, 60_000)).and("other", terms(54_000));
     let [_, borrowable, ceiling, others] = made_up(&story, 51_000);

@@ -33,6 +33,24 @@ fn a_hold_that_nobody_keeps_alive_no_longer_counts_and_is_charged_when_it_is_set
 }
 
 #[test]
+fn a_reservation_that_comes_again_when_its_hold_no_longer_counts_is_held_against_the_limit() {
+    let limited = Terms { in_flight_max: Some(1), ..terms(6_000) };
+    let mut story = Story::given_pool(60_000).and("chat", limited);
+    let reservation = story.mint();
+    let first = story.reserve_as(reservation, "chat", 10).unwrap();
+    story.wait_ms(u64::try_from(HOLD_LIFETIME.as_millis()).unwrap());
+    let second = story.reserve("chat", 10).unwrap();
+    assert_eq!(story.reserve_as(reservation, "chat", 10), Err(Refusal::InFlight { max: 1 }));
+    assert!(story.settle(second, 10));
+    assert_eq!(story.reserve_as(reservation, "chat", 10), Ok(first));
+    assert_eq!(story.desk.holds(), 1);
+    assert_eq!(story.reserve("chat", 10), Err(Refusal::InFlight { max: 1 }), "it is under way again");
+    assert!(story.settle(first, 10));
+    assert_eq!((story.desk.holds(), story.settled("chat")), (0, 20));
+    story.then_replays();
+}
+
+#[test]
 fn requests_a_minute_bind_and_say_when_one_more_passes() {
     let limited = Terms { requests: Some(rpm(60)), ..terms(60_000) };
     let mut story = Story::given_pool(600_000).and("chat", limited);

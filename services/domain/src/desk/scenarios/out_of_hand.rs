@@ -12,7 +12,7 @@ fn later(hold: HoldId, by: u32) -> HoldId {
     HoldId::try_pack(hold.slice(), hold.number() + by, hold.tokens()).unwrap()
 }
 
-fn shadow(baseline: u64) -> Terms {
+pub(super) fn shadow(baseline: u64) -> Terms {
     Terms { enforcement: Enforcement::Shadow, ..terms(baseline) }
 }
 
@@ -112,7 +112,7 @@ fn in_shadow_mode_a_limit_that_refuses_everything_costs_a_few_draws_a_second() {
     (0..20).for_each(|_| story.wait_ms(100));
     assert_eq!(shadowed, 1_990, "a thousand tokens are there at once, and fifty come in five seconds");
     assert!(story.draws() < 40, "{} draws in five seconds", story.draws());
-    assert_eq!(told(&story), (shadowed, Tokens::new(100 * shadowed)));
+    assert_eq!(shadowed_in_all(&story), (shadowed, Tokens::new(100 * shadowed)));
     assert_eq!(story.settled("chat"), 200_000);
     assert_eq!(story.desk.ledger().slices().count(), 0);
     story.then_replays();
@@ -135,7 +135,7 @@ fn in_shadow_mode_each_request_is_told_as_what_it_would_have_been() {
 }
 
 /// What was said to have passed in shadow mode only.
-fn told(story: &Story) -> (u64, Tokens) {
+pub(super) fn shadowed_in_all(story: &Story) -> (u64, Tokens) {
     let shadowed = story.events.iter().filter_map(|event| match event {
         Event::Moved(moved) => match moved.what {
             Moved::Shadowed { requests, tokens, .. } => Some((requests.get(), tokens)),
