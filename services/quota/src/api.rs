@@ -38,7 +38,7 @@ use serve::Entrance;
 const POLICY_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// What the services stand on.
-pub(crate) struct Parts {
+pub(crate) struct Means {
     pub(crate) pools: Arc<Pools>,
     pub(crate) org: OrgHandle,
     pub(crate) clock: Arc<dyn Clock>,
@@ -51,11 +51,11 @@ pub(crate) struct Parts {
 
 /// Serves until shutdown; calls under way are answered. Who may call what is decided by the gate before all of them.
 pub(crate) async fn serve(
-    parts: Parts,
+    means: Means,
     listener: TcpListener,
     shutdown: CancellationToken,
 ) -> Result<(), String> {
-    let Parts { pools, org, clock, authenticator, tls, envoy, simulator, history } = parts;
+    let Means { pools, org, clock, authenticator, tls, envoy, simulator, history } = means;
     let stay = Stay::new(Arc::clone(&authenticator), org.directory());
     let rate_limit = RateLimit::new(Arc::clone(&pools), org.prices(), Arc::clone(&clock), envoy);
     let admission = Admission {

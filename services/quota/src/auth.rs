@@ -29,7 +29,7 @@ use weir_runtime::config::Problem;
 use weir_runtime::secrets::SecretError;
 use weir_runtime::tasks::Tasks;
 
-use caller::Means;
+use caller::KnownBy;
 pub(crate) use caller::{Caller, Owner};
 use certificate::Certificates;
 use oidc::{Oidc, TokenRefused};
@@ -95,6 +95,15 @@ impl std::fmt::Display for Quoted<'_> {
     }
 }
 
+/// By what people, gateways and whoever has the admin token are known.
+#[derive(Clone, Copy)]
+pub(crate) struct Given<'a> {
+    pub(crate) auth: &'a Auth,
+    pub(crate) tls: Option<&'a Tls>,
+    /// The admin token, if there is one.
+    pub(crate) admin: Option<&'a SecretString>,
+}
+
 /// Finds out who calls.
 pub(crate) struct Authenticator {
     /// SHA-256 of tokens: digests are compared, so that the time it takes tells nothing of them.
@@ -108,28 +117,28 @@ pub(crate) struct Authenticator {
 }
 
 impl Authenticator {
-    /// Takes the settings and the admin token, if there is one.
+    /// Takes what it is given.
     pub(crate) fn open(
-        (auth, tls): (&Auth, Option<&Tls>),
-        admin: Option<&SecretString>,
+        given: Given<'_>,
         org: Arc<ArcSwap<Org>>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, AuthError> {
+        let Given { auth, tls, admin } = given;
         let problems = auth.problems(tls);
         if !problems.is_empty() {
             return Err(AuthError::Settings(problems));
         }
         let mut tokens = Vec::new();
-        tokens.extend(admin.map(|token| (digest(token.expose_secret()), admin_by(Means::AdminToken))));
+        tokens.extend(admin.map(|token| (digest(token.expose_secret()), admin_by(KnownBy::AdminToken))));
         if let Some(source) = &auth.node_token {
             let principal = Principal { name: NODE.to_owned(), role: Role::Node };
-            let node = Caller::new(Arc::new(principal), Means::NodeToken);
+            let node = Caller::new(Arc::new(principal), KnownBy::NodeToken);
             tokens.push((digest(source.fetch()?.expose_secret()), node));
         }
         let closed = admin.is_some() || auth.names_anybody();
         Ok(Self {
             tokens,
-            this_machine: (!closed).then(|| admin_by(Means::ThisMachine)),
+            this_machine: (!closed).then(|| admin_by(KnownBy::ThisMachine)),
             certificates: Certificates::new(&auth.certificates),
             oidc: auth.oidc.clone().map(Oidc::new).map(Arc::new),
             org,
@@ -148,7 +157,7 @@ impl Authenticator {
     pub(crate) fn identify(&self, shown: &Shown<'_>) -> Result<Caller, Unknown> {
         let certified = shown.certificate.map(|certificate| self.certificates.principal(certificate));
         match (certified, shown.bearer) {
-            (Some(Ok(principal)), _) => Ok(Caller::new(principal, Means::Certificate)),
+            (Some(Ok(principal)), _) => Ok(Caller::new(principal, KnownBy::Certificate)),
             (_, Some(token)) => self.bearer(token),
             (Some(Err(names)), None) => Err(Unknown::Certificate { names }),
             (None, None) => match &self.this_machine {
@@ -161,19 +170,19 @@ impl Authenticator {
 
     /// Whether somebody who was known is so still, for calls that go on.
     pub(crate) fn is_still_known(&self, caller: &Caller) -> bool {
-        match caller.means() {
-            Means::AccessKey(hash) => {
+        match caller.known_by() {
+            KnownBy::AccessKey(hash) => {
                 self.org.load().principal_of(hash, self.clock.now()).as_ref() == Some(caller.principal())
             }
-            Means::Token { until } => self.clock.now() < *until,
-            Means::AdminToken | Means::NodeToken | Means::ThisMachine | Means::Certificate => true,
+            KnownBy::Token { until } => self.clock.now() < *until,
+            KnownBy::AdminToken | KnownBy::NodeToken | KnownBy::ThisMachine | KnownBy::Certificate => true,
         }
     }
 
     /// Whether somebody who was known by what they show again is known without another look at that. Not by a signed token:
     /// its issuer may have taken the key back.
     pub(crate) fn knows_again(&self, caller: &Caller) -> bool {
-        !matches!(caller.means(), Means::Token { .. }) && self.is_still_known(caller)
+        !matches!(caller.known_by(), KnownBy::Token { .. }) && self.is_still_known(caller)
     }
 
     fn bearer(&self, token: &str) -> Result<Caller, Unknown> {
@@ -183,18 +192,18 @@ impl Authenticator {
         }
         let hash = KeyHash::new(digest);
         if let Some(principal) = self.org.load().principal_of(&hash, now) {
-            return Ok(Caller::new(Arc::new(principal), Means::AccessKey(hash)));
+            return Ok(Caller::new(Arc::new(principal), KnownBy::AccessKey(hash)));
         }
         let Some(oidc) = self.oidc.as_ref().filter(|_| looks_signed(token)) else {
             return Err(Unknown::Bearer);
         };
         let bearer = oidc.verify(token, now)?;
-        Ok(Caller::new(Arc::new(bearer.principal), Means::Token { until: bearer.until }))
+        Ok(Caller::new(Arc::new(bearer.principal), KnownBy::Token { until: bearer.until }))
     }
 }
 
-fn admin_by(means: Means) -> Caller {
-    Caller::new(Arc::new(Principal { name: ADMIN.to_owned(), role: Role::Admin }), means)
+fn admin_by(known_by: KnownBy) -> Caller {
+    Caller::new(Arc::new(Principal { name: ADMIN.to_owned(), role: Role::Admin }), known_by)
 }
 
 /// Whether a token has the three parts of a signed one: RFC 7515, 3.1.

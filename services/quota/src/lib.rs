@@ -26,7 +26,6 @@ use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use weir_domain::ids::{InvalidName, NodeId};
-use weir_domain::price_book as prices;
 use weir_runtime::clock::Clock;
 use weir_runtime::health::Health;
 use weir_runtime::journal::SharedJournal;
@@ -41,7 +40,7 @@ pub use replay::replay_ledger;
 use auth::Authenticator;
 use history::History;
 use no_decision::NoDecision;
-use org_writer::{Means, OrgHandle, OrgWriter};
+use org_writer::{OrgHandle, OrgWriter};
 use pool::{Pools, Shared};
 use rebuild::{Folded, Haste};
 use recorder::Recorder;
@@ -109,14 +108,16 @@ pub async fn run(config: Config, ports: Ports, shutdown: CancellationToken) -> R
     let tasks = Tasks::new();
     let shared = Shared::new(recorder.clone(), snapshots.clone());
     let pools = Arc::new(Pools::new(shared, Arc::clone(&ports.clock), tasks.clone()));
-    let org = begin(folded, &pools, &tasks, (&recorder, &ports.clock), &config).await?;
+    let means = org_writer::Means {
+        pools: Arc::clone(&pools),
+        recorder: recorder.clone(),
+        clock: Arc::clone(&ports.clock),
+        rules: config.rules(),
+    };
+    let org = begin(folded, means, &tasks).await?;
     tasks.spawn(snapshots.clone().keep(recorder.clone(), tasks.shutdown()));
-    let authenticator = Authenticator::open(
-        (&config.auth, config.tls.as_ref()),
-        ports.token.as_ref(),
-        org.shared_org(),
-        Arc::clone(&ports.clock),
-    )?;
+    let given = auth::Given { auth: &config.auth, tls: config.tls.as_ref(), admin: ports.token.as_ref() };
+    let authenticator = Authenticator::open(given, org.shared_org(), Arc::clone(&ports.clock))?;
     authenticator.keep_fresh(&tasks, tasks.shutdown());
     let tls = config.tls.as_ref().map(auth::tls::server).transpose()?;
 
@@ -125,8 +126,8 @@ pub async fn run(config: Config, ports: Ports, shutdown: CancellationToken) -> R
     let simulator = Simulator::new(Arc::clone(recorder.journal()), tasks.clone(), config.rules());
     let history = Arc::new(History::new(Arc::clone(recorder.journal())));
     let (clock, envoy) = (ports.clock, config.envoy);
-    let parts = api::Parts { pools, org, clock, authenticator, tls, envoy, simulator, history };
-    let served = api::serve(parts, ports.listener, shutdown).await;
+    let means = api::Means { pools, org, clock, authenticator, tls, envoy, simulator, history };
+    let served = api::serve(means, ports.listener, shutdown).await;
     ready.not_ready("shutting down");
     tasks.begin_shutdown();
     if !tasks.drain(DRAIN_MAX).await {
@@ -138,21 +139,13 @@ pub async fn run(config: Config, ports: Ports, shutdown: CancellationToken) -> R
 
 /// Starts every writer, and waits until what an earlier run has left open is recorded as lapsed, and what it has left of a
 /// change is made.
-async fn begin(
-    folded: Folded,
-    pools: &Arc<Pools>,
-    tasks: &Tasks,
-    (recorder, clock): (&Recorder, &Arc<dyn Clock>),
-    config: &Config,
-) -> Result<OrgHandle, Error> {
+async fn begin(folded: Folded, means: org_writer::Means, tasks: &Tasks) -> Result<OrgHandle, Error> {
     for (pool, ledger) in folded.ledgers {
-        pools.start(&pool, ledger);
+        means.pools.start(&pool, ledger);
     }
-    for pool in pools.all() {
+    for pool in means.pools.all() {
         pool.recorded().await.map_err(|reason: NoDecision| Error::Begin { reason: reason.to_string() })?;
     }
-    let (pools, recorder, clock) = (Arc::clone(pools), recorder.clone(), Arc::clone(clock));
-    let means = Means { pools, recorder, clock, rules: config.rules() };
     let (mut writer, org) = OrgWriter::new(folded.org, means);
     writer.resume().await.map_err(|reason| Error::Begin { reason: reason.to_string() })?;
     tasks.spawn(writer.run());

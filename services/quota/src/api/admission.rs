@@ -15,6 +15,7 @@ use weir_domain::amount::{Money, Tokens};
 use weir_domain::desk::{Explained, Release, Reserve};
 use weir_domain::ids::PoolId;
 use weir_domain::ledger::{Quantity, Refusal, Settle};
+use weir_domain::price_book::{Intended, Made, PriceBook};
 use weir_proto::quota::v1 as wire;
 use weir_proto::quota::v1::admission_service_server::AdmissionService;
 use weir_proto::quota::v1::reserve_response::Decision;
@@ -26,7 +27,6 @@ use super::refusal::{refused_to_wire, shadowed_to_wire, standing_to_wire};
 use super::session;
 use crate::org_writer::OrgHandle;
 use crate::pool::{Entitled, PoolHandle, Pools, Reserved};
-use crate::prices::{Intended, Made, PriceBook};
 
 /// Admission. Clones share everything.
 #[derive(Clone)]

@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use tonic::Status;
 use weir_domain::amount::{RequestsPerMinute, Tokens, TokensPerMinute};
 use weir_domain::budget::{BudgetKind, BudgetLimit};
-use weir_domain::burst::{Approval, Burst, BurstRecord, BurstPhase};
+use weir_domain::burst::{Approval, Burst, BurstPhase, BurstRecord};
 use weir_domain::calendar::Utc;
 use weir_domain::desk::{BudgetStanding, Explained, Headroom};
 use weir_domain::ids::{PoolId, ServiceId};
 use weir_domain::ledger::{PoolTerms, Quantity};
 use weir_domain::policy::Enforcement;
+use weir_domain::price_book::Intended;
 use weir_domain::time::Timestamp;
 use weir_proto::codec::timestamp_to_wire;
 use weir_proto::quota::v1 as wire;
@@ -20,7 +21,6 @@ use super::auth::permission_denied;
 use super::input::{self, parsed, undecided};
 use super::refusal::{next_change_to_wire, refused_to_wire, standing_to_wire};
 use crate::auth::Caller;
-use crate::prices::Intended;
 
 /// Changes to come that are told: a screen of them. `ListBursts` has all.
 const COMING_MAX: usize = 16;

@@ -49,7 +49,7 @@ impl<'a> Owner<'a> {
 
 /// By what somebody is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Means {
+pub(super) enum KnownBy {
     AdminToken,
     /// There is no token, and they are on this machine.
     ThisMachine,
@@ -66,7 +66,7 @@ pub(super) enum Means {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Caller {
     principal: Arc<Principal>,
-    means: Means,
+    known_by: KnownBy,
     rule: Rule,
 }
 
@@ -80,8 +80,8 @@ pub(crate) struct AuthorRefused {
 }
 
 impl Caller {
-    pub(super) fn new(principal: Arc<Principal>, means: Means) -> Self {
-        Self { principal, means, rule: Rule::Known }
+    pub(super) fn new(principal: Arc<Principal>, known_by: KnownBy) -> Self {
+        Self { principal, known_by, rule: Rule::Known }
     }
 
     /// They call a method of this rule. An error if their role may not, whatever the call is about.
@@ -101,8 +101,8 @@ impl Caller {
         &self.principal
     }
 
-    pub(super) fn means(&self) -> &Means {
-        &self.means
+    pub(super) fn known_by(&self) -> &KnownBy {
+        &self.known_by
     }
 
     /// Whether they may do what they call to a thing of somebody.
@@ -142,8 +142,8 @@ impl Caller {
     /// token has no name of their own and must say whom they act for.
     pub(crate) fn author(&self, given: &str) -> Result<String, AuthorRefused> {
         let (name, given) = (&self.principal.name, given.trim());
-        match &self.means {
-            Means::AdminToken | Means::ThisMachine => Ok(given.to_owned()),
+        match &self.known_by {
+            KnownBy::AdminToken | KnownBy::ThisMachine => Ok(given.to_owned()),
             _ if given.is_empty() || given == name => Ok(name.clone()),
             _ if self.principal.role == Role::Admin => Ok(in_the_name_of(given, name)),
             _ => {
@@ -159,8 +159,8 @@ mod tests {
     use super::*;
     use crate::auth::rules::Touch;
 
-    fn caller(role: Role, means: Means) -> Caller {
-        Caller::new(Arc::new(Principal { name: "ada".into(), role }), means)
+    fn caller(role: Role, known_by: KnownBy) -> Caller {
+        Caller::new(Arc::new(Principal { name: "ada".into(), role }), known_by)
     }
 
     fn team(name: &str) -> TeamId {
@@ -170,7 +170,7 @@ mod tests {
     #[test]
     fn whoever_is_known_by_name_decides_in_it() {
         for role in [Role::Admin, Role::Approver, Role::Lead(team("web"))] {
-            let caller = caller(role, Means::Certificate);
+            let caller = caller(role, KnownBy::Certificate);
             assert_eq!(caller.author("").unwrap(), "ada");
             assert_eq!(caller.author(" ada ").unwrap(), "ada");
         }
@@ -178,19 +178,19 @@ mod tests {
 
     #[test]
     fn only_an_admin_acts_for_somebody_and_it_is_kept_who_did() {
-        let admin = caller(Role::Admin, Means::Certificate);
+        let admin = caller(Role::Admin, KnownBy::Certificate);
         assert_eq!(admin.author("grace").unwrap(), "grace (by ada)");
-        let refused = caller(Role::Approver, Means::Certificate).author("grace").unwrap_err();
+        let refused = caller(Role::Approver, KnownBy::Certificate).author("grace").unwrap_err();
         assert_eq!(
             refused.to_string(),
             "ada (approver) may not decide in the name of grace; leave the author out; this is for: admin"
         );
-        assert_eq!(caller(Role::Admin, Means::AdminToken).author("grace").unwrap(), "grace");
-        assert_eq!(caller(Role::Admin, Means::AdminToken).author(" ").unwrap(), "");
+        assert_eq!(caller(Role::Admin, KnownBy::AdminToken).author("grace").unwrap(), "grace");
+        assert_eq!(caller(Role::Admin, KnownBy::AdminToken).author(" ").unwrap(), "");
     }
 
     fn touches(role: Role, touch: Touch, owner: Owner<'_>) -> bool {
-        caller(role, Means::Certificate).calls(Rule::MayTo(touch)).unwrap().may_touch(owner).is_ok()
+        caller(role, KnownBy::Certificate).calls(Rule::MayTo(touch)).unwrap().may_touch(owner).is_ok()
     }
 
     #[test]

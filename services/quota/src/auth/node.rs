@@ -6,7 +6,7 @@
 use weir_domain::ids::NodeId;
 
 use super::Caller;
-use super::caller::Means;
+use super::caller::KnownBy;
 
 /// What the names of those begin with who share a token.
 const SHARED: &str = "shared.";
@@ -31,9 +31,9 @@ const fn longest() -> usize {
 impl Caller {
     /// The name under which they hold what they draw, if they may have it.
     pub(crate) fn holds_as(&self, given: NodeId) -> Result<NodeId, NodeRefused> {
-        match self.means() {
-            Means::AccessKey(_) | Means::Certificate => self.holds_as_oneself(given),
-            Means::NodeToken | Means::AdminToken | Means::ThisMachine | Means::Token { .. } => {
+        match self.known_by() {
+            KnownBy::AccessKey(_) | KnownBy::Certificate => self.holds_as_oneself(given),
+            KnownBy::NodeToken | KnownBy::AdminToken | KnownBy::ThisMachine | KnownBy::Token { .. } => {
                 NodeId::try_new(&format!("{SHARED}{given}")).map_err(|_| NodeRefused::TooLong { given })
             }
         }
@@ -57,8 +57,8 @@ mod tests {
 
     use super::*;
 
-    fn known_by(name: &str, means: Means) -> Caller {
-        Caller::new(Arc::new(Principal { name: name.into(), role: Role::Node }), means)
+    fn caller(name: &str, known_by: KnownBy) -> Caller {
+        Caller::new(Arc::new(Principal { name: name.into(), role: Role::Node }), known_by)
     }
 
     fn name(name: &str) -> NodeId {
@@ -67,8 +67,8 @@ mod tests {
 
     #[test]
     fn a_gateway_with_a_key_or_certificate_of_its_own_is_no_other_gateway() {
-        for means in [Means::AccessKey(KeyHash::new([1; 32])), Means::Certificate] {
-            let gateway = known_by("gw-1", means);
+        for known in [KnownBy::AccessKey(KeyHash::new([1; 32])), KnownBy::Certificate] {
+            let gateway = caller("gw-1", known);
             assert_eq!(gateway.holds_as(name("gw-1")), Ok(name("gw-1")));
             let refused = gateway.holds_as(name("gw-2")).unwrap_err();
             assert_eq!(
@@ -80,9 +80,9 @@ mod tests {
 
     #[test]
     fn gateways_that_share_a_token_are_told_apart_by_their_names_and_are_no_others() {
-        let shared = known_by("node", Means::NodeToken);
+        let shared = caller("node", KnownBy::NodeToken);
         assert_eq!(shared.holds_as(name("gw-1")), Ok(name("shared.gw-1")));
-        let alike = known_by("shared.gw-1", Means::Certificate);
+        let alike = caller("shared.gw-1", KnownBy::Certificate);
         assert!(matches!(alike.holds_as(name("shared.gw-1")), Err(NodeRefused::Kept { .. })));
         let long = "a".repeat(57);
         let refused = shared.holds_as(name(&long)).unwrap_err();

@@ -49,7 +49,8 @@ fn world(auth: &Auth, admin: Option<&str>) -> World {
     let admin = admin.map(|token| SecretString::from(token.to_owned()));
     let (shared, told) = (Arc::clone(&org), Arc::clone(&clock));
     let tls = Tls { certificate: "c".into(), key: "k".into(), client_ca: Some("ca".into()) };
-    let authenticator = Authenticator::open((auth, Some(&tls)), admin.as_ref(), shared, told).unwrap();
+    let given = Given { auth, tls: Some(&tls), admin: admin.as_ref() };
+    let authenticator = Authenticator::open(given, shared, told).unwrap();
     World { authenticator, org, clock }
 }
 
@@ -147,7 +148,8 @@ fn settings_that_contradict_themselves_stop_the_service() {
     let holder = Holder { name: "lead".into(), role: RoleName::Lead, team: None };
     let auth = Auth { certificates: vec![holder], ..Auth::default() };
     let org = Arc::new(ArcSwap::from_pointee(Org::default()));
-    let opened = Authenticator::open((&auth, None), None, org, Arc::new(ManualClock::new(NOW)));
+    let given = Given { auth: &auth, tls: None, admin: None };
+    let opened = Authenticator::open(given, org, Arc::new(ManualClock::new(NOW)));
     let problem = opened.err().unwrap().to_string();
     assert!(problem.contains("quota.auth.certificates[0].team"), "{problem}");
     assert!(problem.contains("quota.tls.client_ca"), "{problem}");

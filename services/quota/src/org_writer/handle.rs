@@ -6,10 +6,10 @@ use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot, watch};
 use weir_domain::directory::Directory;
 use weir_domain::org::Org;
+use weir_domain::price_book::PriceBook;
 
 use super::{Ask, Decided};
 use crate::no_decision::{NoDecision, Reply};
-use crate::prices::PriceBook;
 
 /// Calls that may wait for the organisation's writer. People and gateways that start: few at a time.
 pub(super) const WAITING_MAX: usize = 64;

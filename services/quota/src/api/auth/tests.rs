@@ -7,14 +7,15 @@ use weir_domain::org::Org;
 use weir_runtime::clock::SystemClock;
 
 use super::*;
+use crate::auth::Given;
 use crate::auth::settings::Auth;
 
 const RESERVE: &str = "/weir.quota.v1.AdmissionService/Reserve";
 
 fn gate() -> Gate {
     let (org, clock) = (Arc::new(ArcSwap::from_pointee(Org::default())), Arc::new(SystemClock));
-    let authenticator =
-        Authenticator::open((&Auth::default(), None), Some(&"s3cret".into()), org, clock).unwrap();
+    let given = Given { auth: &Auth::default(), tls: None, admin: Some(&"s3cret".into()) };
+    let authenticator = Authenticator::open(given, org, clock).unwrap();
     Gate::new(Arc::new(authenticator))
 }
 

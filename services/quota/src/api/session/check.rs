@@ -5,13 +5,13 @@ use weir_domain::amount::{Money, Tokens};
 use weir_domain::desk::{Release, Reserve};
 use weir_domain::ids::{HoldId, ServiceId, SliceId};
 use weir_domain::ledger::{Quantity, Seal, Settle};
+use weir_domain::price_book::{Intended, Made};
 use weir_proto::quota::v1 as wire;
 
 use super::super::admission::Admission;
 use super::super::input::{self, hold_bytes, invalid, reservation_bytes};
 use super::BATCH_ITEMS_MAX;
 use super::accounts::{Account, Accounts};
-use crate::prices::{Intended, Made};
 
 /// Something that is asked of a pool, by the pool's place among the session's.
 pub(super) struct OfPool<T> {
