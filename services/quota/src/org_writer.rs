@@ -10,28 +10,24 @@ mod handle;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::mpsc;
 use weir_domain::authorship::Authorship;
 use weir_domain::fact::QuotaFact;
 use weir_domain::ids::PoolId;
 use weir_domain::ledger::{Change, ChangeRefused, Ledger};
-use weir_domain::org::{self, CommandId, Event, Org, PolicyChange};
+use weir_domain::org::{CommandId, Decided, Event, Org, PolicyChange};
 use weir_domain::policy::Rules;
 use weir_runtime::clock::Clock;
 
 use crate::no_decision::{NoDecision, Reply};
 use crate::pool::Pools;
+use crate::rebuild::RebuildPause;
 use crate::recorder::Recorder;
 
 pub(crate) use command::{Command, PoolCommand, Refused};
 pub(crate) use handle::OrgHandle;
 use handle::{Published, WAITING_MAX};
-
-/// Between attempts to rebuild while the journal is away.
-const REBUILD_PAUSE_MIN: Duration = Duration::from_millis(50);
-const REBUILD_PAUSE_MAX: Duration = Duration::from_secs(2);
 
 /// Events in one append, of at most 64 KiB each: 16 MiB, of the journal's 32 MiB.
 const EVENTS_AT_ONCE: usize = 256;
@@ -63,7 +59,7 @@ pub(crate) struct Done {
 }
 
 /// What a command came to.
-pub(crate) type Decided = Result<Done, Refused>;
+pub(crate) type Outcome = Result<Done, Refused>;
 
 /// What the writer works with.
 pub(crate) struct Means {
@@ -78,7 +74,7 @@ pub(crate) struct OrgWriter {
     org: Org,
     means: Means,
     published: Published,
-    inbox: mpsc::Receiver<(Box<Ask>, Reply<Decided>)>,
+    inbox: mpsc::Receiver<(Box<Ask>, Reply<Outcome>)>,
 }
 
 impl OrgWriter {
@@ -102,7 +98,7 @@ impl OrgWriter {
         }
     }
 
-    async fn decide(&mut self, ask: Ask) -> Result<Decided, NoDecision> {
+    async fn decide(&mut self, ask: Ask) -> Result<Outcome, NoDecision> {
         let by = Authorship { at: self.means.clock.now(), ..ask.by };
         match ask.id.as_ref().map(|id| self.org.has_made(id)) {
             Some(Ok(true)) => return Ok(Ok(Done { version: self.org.version(), ..Done::default() })),
@@ -159,7 +155,7 @@ impl OrgWriter {
         let made = self.make(pools, left, &by).await?;
         let refused = made.as_ref().err().map(ToString::to_string);
         let by = Authorship { at: self.means.clock.now(), ..by };
-        self.record(vec![Event { by, what: org::Decided::ChangeEnded { refused } }], 1).await?;
+        self.record(vec![Event { by, what: Decided::ChangeEnded { refused } }], 1).await?;
         Ok(made)
     }
 
@@ -239,15 +235,18 @@ impl OrgWriter {
 
     /// Brings the organisation back to what the journal says, however long that takes. Whoever asks meanwhile is told.
     async fn rebuild(&mut self) {
-        let mut pause = REBUILD_PAUSE_MIN;
+        let mut pause = RebuildPause::default();
         while !self.inbox.is_closed() {
             let Err(problem) = self.try_rebuild().await else { return };
             tracing::warn!(problem, "organisation cannot be rebuilt yet");
-            while let Ok((_, reply)) = self.inbox.try_recv() {
-                let _ = reply.send(Err(NoDecision::NotRecorded { reason: problem.clone() }));
-            }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(REBUILD_PAUSE_MAX);
+            // It is over before its time if nobody is left who could ask.
+            let _ = tokio::time::timeout(pause.longer(), self.turn_away(&problem)).await;
+        }
+    }
+
+    async fn turn_away(&mut self, problem: &str) {
+        while let Some((_, reply)) = self.inbox.recv().await {
+            let _ = reply.send(Err(NoDecision::NotRecorded { reason: problem.to_owned() }));
         }
     }
 

@@ -3,6 +3,7 @@
 //! A record that cannot be read stops the rebuild: a ledger that left something out would decide wrongly, and for ever.
 
 mod folded;
+mod pause;
 
 use std::time::Duration;
 
@@ -15,10 +16,11 @@ use weir_proto::record::Topic;
 use weir_runtime::journal::{self, Offset, Partition, Position, SharedJournal, StoredRecord};
 
 pub(crate) use folded::{Folded, Reached};
+pub(crate) use pause::RebuildPause;
 
 /// How long one read may wait, and how often in a row it may come back empty before the end.
-const READ_WAIT: Duration = Duration::from_secs(1);
-const EMPTY_READS_MAX: u32 = 30;
+pub(crate) const READ_WAIT: Duration = Duration::from_secs(1);
+pub(crate) const EMPTY_READS_MAX: u32 = 30;
 /// A line of progress after so many records: about one a second.
 const PROGRESS_RECORDS: u64 = 200_000;
 

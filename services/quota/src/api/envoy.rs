@@ -131,8 +131,8 @@ impl RateLimit {
             What::Admit => {
                 let reserved = about.pool.reserve(&about.reserve).await?;
                 let said = reserved.decision.map(|admitted| {
-                    let About { pool, reserve: Reserve { service, need, .. }, request } = about;
-                    held.push(Held::new((pool, service), admitted.hold, need, request));
+                    let About { pool, reserve, request } = about;
+                    held.push(Held::new(pool, reserve, admitted.hold, request));
                 });
                 (said.map_err(bare), reserved.standing)
             }

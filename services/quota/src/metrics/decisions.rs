@@ -31,11 +31,19 @@ impl Counted {
 #[derive(Default)]
 struct Outcomes {
     admitted: Option<Counted>,
-    others: Vec<((&'static str, &'static str), Counter)>,
+    others: Vec<(Outcome, Counter)>,
+}
+
+/// How a decision came out, in the words of its counter.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Outcome {
+    name: &'static str,
+    /// The limit that was the reason; empty if none was.
+    limit: &'static str,
 }
 
 /// Whom a decision is about: none without an account, so that names stay bounded.
-type Account<'a> = Option<(Place, &'a ServiceId)>;
+type Whom<'a> = Option<(Place, &'a ServiceId)>;
 
 /// Decisions and levels of one pool.
 pub(crate) struct Decisions {
@@ -69,19 +77,20 @@ impl Decisions {
     }
 
     /// A reservation passed; in shadow mode only, if a limit is named.
-    pub(crate) fn admitted(&mut self, account: Account<'_>, limit: Option<Limit>) {
+    pub(crate) fn admitted(&mut self, whom: Whom<'_>, limit: Option<Limit>) {
         if let Some(limit) = limit {
-            return self.count(account, ("shadowed", limit.as_str()));
+            return self.count(whom, Outcome { name: "shadowed", limit: limit.as_str() });
         }
-        if self.of(account).admitted.is_none() {
-            self.of(account).admitted = Some(Counted::new(self.counter(account, ("admitted", ""))));
+        if self.of(whom).admitted.is_none() {
+            let counter = self.counter(whom, Outcome { name: "admitted", limit: "" });
+            self.of(whom).admitted = Some(Counted::new(counter));
         }
-        self.of(account).admitted.as_mut().expect("it is there from now on").untold += 1;
+        self.of(whom).admitted.as_mut().expect("it is there from now on").untold += 1;
     }
 
     /// A reservation was refused, or a slice that a node asked for.
-    pub(crate) fn refused(&mut self, account: Account<'_>, limit: Limit) {
-        self.count(account, ("refused", limit.as_str()));
+    pub(crate) fn refused(&mut self, whom: Whom<'_>, limit: Limit) {
+        self.count(whom, Outcome { name: "refused", limit: limit.as_str() });
     }
 
     /// A settle was charged now, or had been before.
@@ -101,25 +110,26 @@ impl Decisions {
         self.holds.set(desk.holds() as f64);
     }
 
-    fn count(&mut self, account: Account<'_>, outcome: (&'static str, &'static str)) {
-        if let Some((_, counter)) = self.of(account).others.iter().find(|(known, _)| *known == outcome) {
+    fn count(&mut self, whom: Whom<'_>, outcome: Outcome) {
+        if let Some((_, counter)) = self.of(whom).others.iter().find(|(known, _)| *known == outcome) {
             return counter.increment(1);
         }
-        let counter = self.counter(account, outcome);
+        let counter = self.counter(whom, outcome);
         counter.increment(1);
-        self.of(account).others.push((outcome, counter));
+        self.of(whom).others.push((outcome, counter));
     }
 
-    fn counter(&self, account: Account<'_>, (outcome, limit): (&'static str, &'static str)) -> Counter {
-        let (pool, service) = (self.pool.clone(), account.map(|(_, service)| service.to_string()));
+    fn counter(&self, whom: Whom<'_>, outcome: Outcome) -> Counter {
+        let Outcome { name, limit } = outcome;
+        let (pool, service) = (self.pool.clone(), whom.map(|(_, service)| service.to_string()));
         counter!(
             DECISIONS,
-            "pool" => pool, "service" => service.unwrap_or_default(), "outcome" => outcome, "limit" => limit
+            "pool" => pool, "service" => service.unwrap_or_default(), "outcome" => name, "limit" => limit
         )
     }
 
-    fn of(&mut self, account: Account<'_>) -> &mut Outcomes {
-        let Some((place, _)) = account else { return &mut self.of_nobody };
+    fn of(&mut self, whom: Whom<'_>) -> &mut Outcomes {
+        let Some((place, _)) = whom else { return &mut self.of_nobody };
         if self.of_services.len() <= place.index() {
             self.of_services.resize_with(place.index() + 1, Outcomes::default);
         }

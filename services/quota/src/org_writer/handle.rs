@@ -8,7 +8,7 @@ use weir_domain::directory::Directory;
 use weir_domain::org::Org;
 use weir_domain::price_book::PriceBook;
 
-use super::{Ask, Decided};
+use super::{Ask, Outcome};
 use crate::no_decision::{NoDecision, Reply};
 
 /// Calls that may wait for the organisation's writer. People and gateways that start: few at a time.
@@ -17,7 +17,7 @@ pub(super) const WAITING_MAX: usize = 64;
 /// A handle on the organisation's writer, and on what it has published.
 #[derive(Clone)]
 pub(crate) struct OrgHandle {
-    asks: mpsc::Sender<(Box<Ask>, Reply<Decided>)>,
+    asks: mpsc::Sender<(Box<Ask>, Reply<Outcome>)>,
     org: Arc<ArcSwap<Org>>,
     directory: watch::Receiver<Arc<Directory>>,
     prices: watch::Receiver<Arc<PriceBook>>,
@@ -25,7 +25,7 @@ pub(crate) struct OrgHandle {
 
 impl OrgHandle {
     /// Has a command decided and recorded.
-    pub(crate) async fn ask(&self, ask: Ask) -> Result<Decided, NoDecision> {
+    pub(crate) async fn ask(&self, ask: Ask) -> Result<Outcome, NoDecision> {
         let (reply, answer) = oneshot::channel();
         self.asks.try_send((Box::new(ask), reply)).map_err(|refused| match refused {
             mpsc::error::TrySendError::Full(_) => {
@@ -64,7 +64,7 @@ pub(super) struct Published {
     prices: watch::Sender<Arc<PriceBook>>,
 }
 
-pub(super) fn publish(org: &Org, asks: mpsc::Sender<(Box<Ask>, Reply<Decided>)>) -> (Published, OrgHandle) {
+pub(super) fn publish(org: &Org, asks: mpsc::Sender<(Box<Ask>, Reply<Outcome>)>) -> (Published, OrgHandle) {
     let shared = Arc::new(ArcSwap::from_pointee(org.clone()));
     let (directory_sender, directory) = watch::channel(Arc::new(org.directory()));
     let (prices_sender, prices) = watch::channel(Arc::new(PriceBook::of_org(org)));

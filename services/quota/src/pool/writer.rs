@@ -7,7 +7,6 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
@@ -21,11 +20,9 @@ use super::section::{Section, TICK, Taken};
 use super::shared::Shared;
 use crate::metrics::{self, Flow};
 use crate::no_decision::NoDecision;
+use crate::rebuild::RebuildPause;
 use crate::recorder::Appended;
 
-/// Between attempts to rebuild while the journal is away.
-const REBUILD_PAUSE_MIN: Duration = Duration::from_millis(50);
-const REBUILD_PAUSE_MAX: Duration = Duration::from_secs(2);
 /// Ticks between two looks at every account, for gauges that cost one.
 const TICKS_PER_SURVEY: u32 = 10;
 
@@ -129,10 +126,11 @@ impl PoolWriter {
         }
     }
 
-    /// Brings the ledger back to what the journal says, however long that takes.
+    /// Brings the ledger back to what the journal says, however long that takes. The desk turns away whoever asks meanwhile;
+    /// the organisation's writer, which has an inbox, does so itself.
     async fn rebuild(&mut self) {
         self.shared.limits_changed();
-        let mut pause = REBUILD_PAUSE_MIN;
+        let mut pause = RebuildPause::default();
         while !self.stop.is_cancelled() {
             let Err(problem) = self.try_rebuild().await else {
                 tracing::info!(pool = %self.section.pool(), "ledger rebuilt from the journal");
@@ -140,10 +138,9 @@ impl PoolWriter {
             };
             tracing::warn!(pool = %self.section.pool(), problem, "ledger cannot be rebuilt yet");
             tokio::select! {
-                () = tokio::time::sleep(pause) => {}
+                () = tokio::time::sleep(pause.longer()) => {}
                 () = self.stop.cancelled() => {}
             }
-            pause = (pause * 2).min(REBUILD_PAUSE_MAX);
         }
     }
 

@@ -1,19 +1,24 @@
 //! Reads the usage topic up to where it ends now.
 
-use std::time::Duration;
-
 use weir_domain::simulate::Simulation;
 use weir_proto::codec::usage_from_record;
 use weir_proto::record::Topic;
 use weir_runtime::journal::{Offset, Partition};
 
 use super::{Failed, Told, Work};
+use crate::rebuild::{EMPTY_READS_MAX, READ_WAIT};
 
 /// Records that are read at once: so many that a read's own cost does not count.
 const RECORDS_AT_ONCE: usize = 2_048;
-/// How long one read may wait, and how often in a row it may come back empty before the end.
-const READ_WAIT: Duration = Duration::from_secs(1);
-const EMPTY_READS_MAX: u32 = 30;
+
+/// A partition, as much of it as is read.
+struct Portion {
+    partition: Partition,
+    end: Offset,
+    /// How many records there are before it in other partitions, and in all.
+    before: u64,
+    total: u64,
+}
 
 impl Work {
     /// Takes in all that matters to a simulation. How many records could not be read.
@@ -26,18 +31,14 @@ impl Work {
         let total = partitions.iter().map(|(_, end)| end.get()).sum();
         let (mut before, mut unreadable) = (0, 0);
         for (partition, end) in partitions {
-            unreadable += self.read_partition((partition, end), (before, total), simulation).await?;
+            unreadable += self.read_portion(Portion { partition, end, before, total }, simulation).await?;
             before += end.get();
         }
         Ok(unreadable)
     }
 
-    async fn read_partition(
-        &self,
-        (partition, end): (Partition, Offset),
-        (before, total): (u64, u64),
-        simulation: &mut Simulation,
-    ) -> Result<u64, Failed> {
+    async fn read_portion(&self, portion: Portion, simulation: &mut Simulation) -> Result<u64, Failed> {
+        let Portion { partition, end, before, total } = portion;
         let (mut next, mut unreadable, mut empty_reads) = (Offset::ZERO, 0, 0);
         if next >= end {
             return Ok(0);

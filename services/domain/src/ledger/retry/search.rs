@@ -8,25 +8,32 @@ use crate::bucket::{Level, Plan};
 use crate::ledger::levels::{Forecast, Levels, Place, Stretch};
 use crate::time::Timestamp;
 
+/// A bucket from now on, and how it refills after that.
+#[derive(Clone)]
+struct Planned<'a> {
+    stretch: Stretch,
+    plan: &'a Plan,
+}
+
 /// A draw whose time is sought, and the two buckets of its own.
 #[derive(Clone)]
 pub(super) struct Search<'a> {
     need: Level,
     threshold_percent: u8,
-    guarantee: (Stretch, &'a Plan),
-    borrow: (Stretch, &'a Plan),
+    guarantee: Planned<'a>,
+    borrow: Planned<'a>,
     at: Timestamp,
 }
 
 impl<'a> Search<'a> {
     pub(super) fn new(levels: &'a Levels, place: Place, borrowing: &Borrowing<'a>, need: Level) -> Self {
         let at = levels.at();
-        let borrow = Stretch::new(borrowing.plan, borrowing.bucket.level_at(borrowing.plan, at), at);
+        let level = borrowing.bucket.level_at(borrowing.plan, at);
         Self {
             need,
             threshold_percent: borrowing.threshold_percent,
-            guarantee: (*levels.stretch(place), levels.plan(place)),
-            borrow: (borrow, borrowing.plan),
+            guarantee: Planned { stretch: *levels.stretch(place), plan: levels.plan(place) },
+            borrow: Planned { stretch: Stretch::new(borrowing.plan, level, at), plan: borrowing.plan },
             at,
         }
     }
@@ -78,16 +85,16 @@ impl<'a> Search<'a> {
     /// So much spare and a full guarantee, less what must be left.
     fn beside(&self, spare: Level, forecast: &Forecast) -> Level {
         let kept = kept(forecast.idle_spare(), self.threshold_percent);
-        self.guarantee.0.depth().plus(spare).minus(kept)
+        self.guarantee.stretch.depth().plus(spare).minus(kept)
     }
 
     /// The next breakpoint of the two buckets.
     fn own_end(&self) -> Timestamp {
-        self.guarantee.0.end().min(self.borrow.0.end())
+        self.guarantee.stretch.end().min(self.borrow.stretch.end())
     }
 
     fn pass(&mut self, to: Timestamp) {
-        for (stretch, plan) in [&mut self.guarantee, &mut self.borrow] {
+        for Planned { stretch, plan } in [&mut self.guarantee, &mut self.borrow] {
             if stretch.end() == to {
                 stretch.cross(plan);
             }
@@ -100,8 +107,8 @@ impl<'a> Search<'a> {
         if span.is_empty() {
             return None;
         }
-        let has = Line::available(&self.guarantee.0, self.at);
-        let may_borrow = has.plus(Line::level(&self.borrow.0, self.at)).at_least(self.need.units());
+        let has = Line::available(&self.guarantee.stretch, self.at);
+        let may_borrow = has.plus(Line::level(&self.borrow.stretch, self.at)).at_least(self.need.units());
         let is_spare = forecast.map_or(0..i128::MAX, |forecast| self.spare_suffices(has, forecast));
         first_in_both(&may_borrow, &is_spare, self.at, span)
     }

@@ -1,6 +1,6 @@
 //! A hold between a decision and its charge: it is given back unless it is charged, whatever happens to the call.
 
-use weir_domain::desk::Release;
+use weir_domain::desk::{Release, Reserve};
 use weir_domain::ids::{HoldId, ServiceId};
 use weir_domain::ledger::{Quantity, Settle};
 
@@ -20,12 +20,9 @@ pub(super) struct Held {
 }
 
 impl Held {
-    pub(super) fn new(
-        (pool, service): (PoolHandle, ServiceId),
-        hold: HoldId,
-        quantity: Quantity,
-        awaits: Option<RequestKey>,
-    ) -> Self {
+    /// What a reservation holds in its pool.
+    pub(super) fn new(pool: PoolHandle, reserve: Reserve, hold: HoldId, awaits: Option<RequestKey>) -> Self {
+        let Reserve { service, need: quantity, .. } = reserve;
         Self { pool, service, hold, quantity, awaits, charged: false }
     }
 
