@@ -32,7 +32,7 @@ pub use policy::{
 };
 pub use quota::{kinds as quota_kinds, quota_event_from_record, quota_event_to_record};
 pub use simulation::simulation_to_wire;
-pub use snapshot::{Snapshot, snapshot_from_bytes, snapshot_to_bytes};
+pub use snapshot::{PartitionRead, Snapshot, snapshot_from_bytes, snapshot_to_bytes};
 pub use usage::{RECORDED_V1, REFUSED_V1, usage_from_record, usage_to_record};
 pub use values::{duration_from_wire, duration_to_wire, rfc3339, timestamp_from_wire, timestamp_to_wire};
 pub use wal::{AttemptEnded, AttemptStarted, WalRecord, wal_from_bytes, wal_to_bytes};

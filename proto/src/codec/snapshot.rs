@@ -24,33 +24,36 @@ use weir_domain::ledger::LedgerImage;
 use weir_domain::org::OrgImage;
 
 /// The version of the format. Goes up with every change of what the bytes mean; other versions are not read.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 const ID_BYTES: usize = 16;
 
 /// The state of a quota node when it had read each partition up to an offset.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Snapshot {
-    /// By partition of the quota topic: the first offset that is not in it.
-    pub next: BTreeMap<u32, u64>,
+    /// By partition of the quota topic: how far it was read.
+    pub partitions: BTreeMap<u32, PartitionRead>,
     /// The organisation.
     pub org: OrgImage,
     /// The ledger of every pool.
     pub pools: Vec<(PoolId, LedgerImage)>,
-    /// The facts of governance that are in it: a journal may say one twice.
+}
+
+/// How far a partition was read.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PartitionRead {
+    /// The first offset that was not.
+    pub next: u64,
+    /// Its last facts of governance, the oldest first: a journal may say one twice.
     pub decided: Vec<EventId>,
 }
 
 /// A snapshot as bytes.
 pub fn snapshot_to_bytes(snapshot: &Snapshot) -> Vec<u8> {
-    let next =
-        |(partition, offset): (&u32, &u64)| wire::NextOffset { partition: *partition, offset: *offset };
-    let decided: Vec<u8> = snapshot.decided.iter().flat_map(|id| id.as_u128().to_be_bytes()).collect();
     let message = wire::Snapshot {
         format: FORMAT,
-        next: snapshot.next.iter().map(next).collect(),
+        partitions: snapshot.partitions.iter().map(partition_to_wire).collect(),
         org: Some(org::to_wire(&snapshot.org)),
         pools: snapshot.pools.iter().map(|(id, ledger)| pool::to_wire(id, ledger)).collect(),
-        decided: decided.into(),
     };
     message.encode_to_vec()
 }
@@ -67,13 +70,19 @@ pub fn snapshot_from_bytes(bytes: Bytes) -> Result<Snapshot, DecodeError> {
         return Err(DecodeError::field("format", problem));
     }
     Ok(Snapshot {
-        next: message.next.iter().map(|next| (next.partition, next.offset)).collect(),
+        partitions: message.partitions.iter().map(partition_from_wire).collect::<Result<_, _>>()?,
         org: org::from_wire(present(message.org.as_ref(), "org")?)?,
         pools: message.pools.iter().map(pool::from_wire).collect::<Result<_, _>>()?,
-        decided: message.decided.chunks(ID_BYTES).map(decided).collect::<Result<_, _>>()?,
     })
 }
 
-fn decided(bytes: &[u8]) -> Result<EventId, DecodeError> {
-    bits_from_wire(bytes, "decided").map(EventId::new)
+fn partition_to_wire((partition, read): (&u32, &PartitionRead)) -> wire::PartitionRead {
+    let decided: Vec<u8> = read.decided.iter().flat_map(|id| id.as_u128().to_be_bytes()).collect();
+    wire::PartitionRead { partition: *partition, next_offset: read.next, decided: decided.into() }
+}
+
+fn partition_from_wire(wire: &wire::PartitionRead) -> Result<(u32, PartitionRead), DecodeError> {
+    let decided = |bytes| bits_from_wire(bytes, "partitions.decided").map(EventId::new);
+    let decided = wire.decided.chunks(ID_BYTES).map(decided).collect::<Result<_, _>>()?;
+    Ok((wire.partition, PartitionRead { next: wire.next_offset, decided }))
 }

@@ -35,6 +35,7 @@ pub(super) fn to_wire(org: &OrgImage) -> wire::OrgImage {
             made: intent.made as u64,
         }),
         commands: org.commands.iter().map(command_to_wire).collect(),
+        idle_commands: org.idle_commands.iter().map(command_to_wire).collect(),
         key_lifetimes: org.lifetimes.iter().map(lifetime_to_wire).collect(),
     }
 }
@@ -54,6 +55,7 @@ pub(super) fn from_wire(wire: &wire::OrgImage) -> Result<OrgImage, DecodeError> 
         access_revoked: wire.revoked_access_keys.iter().map(revoked_from_wire).collect::<Result<_, _>>()?,
         intent: wire.intent.as_ref().map(intent).transpose()?,
         commands: wire.commands.iter().map(command_from_wire).collect::<Result<_, _>>()?,
+        idle_commands: wire.idle_commands.iter().map(command_from_wire).collect::<Result<_, _>>()?,
         lifetimes: wire.key_lifetimes.iter().map(lifetime_from_wire).collect::<Result<_, _>>()?,
     })
 }

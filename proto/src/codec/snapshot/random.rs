@@ -15,7 +15,7 @@ use weir_domain::ledger::levels::{self, LevelsImage, Place};
 use weir_domain::ledger::{
     AccountImage, Change, Governed, PoolTerms, Quantity, SliceImage, SliceState, TermsChanged, Totals,
 };
-use weir_domain::org::{Decided, Intent, Step};
+use weir_domain::org::{CommandId, Decided, Intent, Step};
 use weir_domain::time::Timestamp;
 
 const SERVICES: [&str; 3] = ["chat", "search", "batch"];
@@ -203,6 +203,7 @@ pub(super) fn org() -> impl Strategy<Value = OrgImage> {
         exceptions,
         revoked_keys,
         (revoked_access_keys, of(intent())),
+        (commands(), commands()),
     )
         .prop_map(
             |(
@@ -212,6 +213,7 @@ pub(super) fn org() -> impl Strategy<Value = OrgImage> {
                 (exceptions, ended),
                 revoked,
                 (access_revoked, intent),
+                (commands, idle_commands),
             )| {
                 OrgImage {
                     version,
@@ -224,8 +226,15 @@ pub(super) fn org() -> impl Strategy<Value = OrgImage> {
                     revoked,
                     access_revoked,
                     intent,
+                    commands,
+                    idle_commands,
                     ..OrgImage::default()
                 }
             },
         )
+}
+
+fn commands() -> impl Strategy<Value = Vec<(Timestamp, CommandId)>> {
+    let command = ("[a-z]{1,8}", any::<[u8; 32]>()).prop_map(|(name, digest)| CommandId { name, digest });
+    vec((samples::instant(), command), 0..3)
 }

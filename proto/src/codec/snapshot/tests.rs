@@ -14,15 +14,19 @@ use weir_domain::time::Timestamp;
 proptest! {
     #[test]
     fn a_snapshot_survives_the_disk(
-        next in btree_map(any::<u32>(), any::<u64>(), 0..4),
+        partitions in btree_map(any::<u32>(), partition(), 0..4),
         org in org(),
         pools in vec((samples::name(), ledger()), 0..3),
-        decided in vec(any::<u128>().prop_map(EventId::new), 0..4),
     ) {
-        let snapshot = Snapshot { next, org, pools, decided };
+        let snapshot = Snapshot { partitions, org, pools };
         let bytes = snapshot_to_bytes(&snapshot);
         prop_assert_eq!(snapshot_from_bytes(bytes.into()), Ok(snapshot));
     }
+}
+
+fn partition() -> impl Strategy<Value = PartitionRead> {
+    let decided = vec(any::<u128>().prop_map(EventId::new), 0..4);
+    (any::<u64>(), decided).prop_map(|(next, decided)| PartitionRead { next, decided })
 }
 
 /// Whether it takes something away, so that less would be left to look at.
@@ -66,10 +70,9 @@ fn folded() -> (Org, Ledger) {
 fn snapshot() -> Snapshot {
     let (org, ledger) = folded();
     Snapshot {
-        next: BTreeMap::from([(0, 7)]),
+        partitions: BTreeMap::from([(0, PartitionRead { next: 7, decided: vec![EventId::new(1)] })]),
         org: org.image(),
         pools: vec![("gpt-4o".parse().unwrap(), ledger.image())],
-        decided: vec![EventId::new(1)],
     }
 }
 
@@ -105,7 +108,9 @@ fn refused(change: impl FnOnce(&mut wire::Snapshot)) -> &'static str {
 
 #[test]
 fn a_snapshot_of_another_format_is_not_read() {
-    assert_eq!(refused(|snapshot| snapshot.format = 2), "format");
+    for other in [1, FORMAT + 1] {
+        assert_eq!(refused(|snapshot| snapshot.format = other), "format");
+    }
     assert_eq!(
         snapshot_from_bytes(Bytes::new()).unwrap_err().to_string().split(';').next(),
         Some("field format is invalid: is 0")
@@ -115,7 +120,8 @@ fn a_snapshot_of_another_format_is_not_read() {
 #[test]
 fn a_snapshot_that_does_not_hold_together_is_not_read() {
     assert_eq!(refused(|snapshot| snapshot.org = None), "org");
-    assert_eq!(refused(|snapshot| snapshot.decided = Bytes::from_static(&[1; 17])), "decided");
+    let torn = |snapshot: &mut wire::Snapshot| snapshot.partitions[0].decided = Bytes::from_static(&[1; 17]);
+    assert_eq!(refused(torn), "partitions.decided");
     assert_eq!(refused(|snapshot| snapshot.pools[0].accounts.truncate(1)), "pools.accounts");
     assert_eq!(refused(|snapshot| snapshot.pools[0].slices[0].account = 9), "pools.slices.account");
     assert_eq!(refused(|snapshot| snapshot.pools[0].slices[0].state = 0), "pools.slices.state");

@@ -1,13 +1,15 @@
 //! The quota topic, folded up to somewhere.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use weir_domain::fact::{QuotaFact, QuotaRecorded};
 use weir_domain::ids::{EventId, PoolId};
 use weir_domain::ledger::{Event, Ledger};
 use weir_domain::org::Org;
-use weir_proto::codec::Snapshot;
+use weir_proto::codec::{PartitionRead, Snapshot};
 use weir_runtime::journal::{Offset, Partition, Position};
+
+use super::RecentIds;
 
 /// How far a partition was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -23,8 +25,8 @@ pub(crate) struct Reached {
 pub(crate) struct Folded {
     pub(crate) org: Org,
     pub(crate) ledgers: HashMap<PoolId, Ledger>,
-    /// Decisions already counted: a journal may hold one twice, and the organisation's version must not.
-    decided: HashSet<EventId>,
+    /// By partition the decisions counted last: a journal may hold one twice, and the organisation's version must not.
+    decided: BTreeMap<u32, RecentIds>,
     /// By partition.
     reached: BTreeMap<u32, Reached>,
 }
@@ -45,16 +47,11 @@ impl Folded {
         let last = Some((at.offset, recorded.id));
         self.reached.insert(at.partition.index, Reached { next: at.offset.next(), last });
         match &recorded.fact {
-            QuotaFact::Org(event) => {
-                if self.decided.insert(recorded.id) {
-                    self.org.evolve(event);
-                }
-            }
+            QuotaFact::Org(_) | QuotaFact::Governed { .. } if self.is_copy(at.partition, recorded.id) => {}
+            QuotaFact::Org(event) => self.org.evolve(event),
             QuotaFact::Governed { pool, event } => {
-                if self.decided.insert(recorded.id) {
-                    self.org.evolve_pool(pool, event);
-                    self.ledger(pool).evolve(&Event::Governed(event.clone()));
-                }
+                self.org.evolve_pool(pool, event);
+                self.ledger(pool).evolve(&Event::Governed(event.clone()));
             }
             QuotaFact::Moved { pool, movements } => {
                 let ledger = self.ledger(pool);
@@ -64,6 +61,10 @@ impl Folded {
             }
             QuotaFact::Resumed { .. } => {}
         }
+    }
+
+    fn is_copy(&mut self, partition: Partition, id: EventId) -> bool {
+        !self.decided.entry(partition.index).or_default().is_new(id)
     }
 
     /// A partition was read up to here.
@@ -84,23 +85,31 @@ impl Folded {
         let mut pools: Vec<_> =
             self.ledgers.iter().map(|(id, ledger)| (id.clone(), ledger.image())).collect();
         pools.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
-        let mut decided: Vec<_> = self.decided.iter().copied().collect();
-        decided.sort_unstable();
-        let next = self.reached.iter().map(|(partition, reached)| (*partition, reached.next.get()));
-        Snapshot { next: next.collect(), org: self.org.image(), pools, decided }
+        let partitions = self.reached.iter().map(|(partition, reached)| {
+            let decided = self.decided.get(partition).into_iter().flat_map(RecentIds::iter).collect();
+            (*partition, PartitionRead { next: reached.next.get(), decided })
+        });
+        Snapshot { partitions: partitions.collect(), org: self.org.image(), pools }
     }
 
     /// From plain data and the last records that are in it.
     pub(crate) fn from_snapshot(snapshot: Snapshot, last: &BTreeMap<u32, (Offset, EventId)>) -> Self {
-        let reached = |(partition, next): (u32, u64)| {
-            (partition, Reached { next: Offset::new(next), last: last.get(&partition).copied() })
+        let reached = |(partition, read): (&u32, &PartitionRead)| {
+            (*partition, Reached { next: Offset::new(read.next), last: last.get(partition).copied() })
         };
+        let decided =
+            |(partition, read): (&u32, &PartitionRead)| (*partition, read.decided.iter().copied().collect());
         let ledgers = snapshot.pools.into_iter().map(|(id, image)| (id, Ledger::from_image(image)));
         Self {
             org: Org::from_image(snapshot.org),
             ledgers: ledgers.collect(),
-            decided: snapshot.decided.into_iter().collect(),
-            reached: snapshot.next.into_iter().map(reached).collect(),
+            decided: snapshot
+                .partitions
+                .iter()
+                .filter(|(_, read)| !read.decided.is_empty())
+                .map(decided)
+                .collect(),
+            reached: snapshot.partitions.iter().map(reached).collect(),
         }
     }
 }

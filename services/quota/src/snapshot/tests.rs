@@ -12,6 +12,7 @@ use weir_domain::ledger::{Drawn, Governed, Moved, Movement, Quantity, TermsChang
 use weir_domain::org::{Decided, Event};
 use weir_domain::policy::{Pool, Team, Terms, Thresholds};
 use weir_domain::time::Timestamp;
+use weir_runtime::framed_log::{self, FramedLog};
 use weir_runtime::journal::memory::MemoryJournal;
 
 use super::*;
@@ -193,6 +194,22 @@ async fn a_snapshot_that_is_gone_torn_or_damaged_anywhere_is_left_aside() {
         damaged[place] ^= 0x10;
         is_left_aside(&world, |file| fs::write(file, &damaged).unwrap()).await;
     }
+}
+
+#[tokio::test]
+async fn a_snapshot_of_an_older_format_is_left_aside() {
+    let world = World::new().await;
+    world.take().await;
+    is_left_aside(&world, |file| {
+        let frames = framed_log::read_from(file, 0).unwrap();
+        let mut frames: Vec<_> = frames.map(|frame| frame.unwrap().1).collect();
+        assert_eq!(frames[1][..2], [8, 2], "the format stands first");
+        frames[1][1] = 1;
+        fs::remove_file(file).unwrap();
+        let (mut log, _) = FramedLog::open(file).unwrap();
+        frames.iter().for_each(|frame| assert!(log.append(frame).is_ok()));
+    })
+    .await;
 }
 
 #[tokio::test]
