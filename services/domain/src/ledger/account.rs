@@ -129,7 +129,7 @@ impl Account {
 
     /// A hold is replaced by what was used; its slice was the how-manieth to lapse, or did not.
     pub(super) fn settle(&mut self, used: Quantity, charged: Charged, lapse_number: u64) {
-        let Charged { covered, refund } = charged;
+        let Charged { covered, refund, .. } = charged;
         let back = refund.quantity();
         self.totals.settled += used.tokens;
         self.totals.returned += back.tokens;

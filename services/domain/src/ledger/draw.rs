@@ -51,16 +51,8 @@ impl Ledger {
             Ok(()) => Ok(self.decided(draw, weighing.parts(draw), None)),
             Err(refusal) if weighing.terms.enforcement == Enforcement::Enforced => Err(refusal),
             Err(refusal) => {
-                // No shadow lets through what the pool would not hold were it idle: others could borrow nothing until the
-                // hole has filled.
-                let (asked, request_max) = (draw.need.tokens, self.levels.pool_depth().available());
-                if asked > request_max {
-                    return Err(Refusal::RequestTooLarge { asked, request_max });
-                }
                 // Nothing says how much a node may have ahead that no limit has room for.
                 let ahead = if draw.holder.is_none() { draw.ahead } else { Quantity::ZERO };
-                let most = request_max.saturating_sub(asked);
-                let ahead = if ahead.tokens > most { Quantity::ZERO } else { ahead };
                 let quantity = draw.need.plus(ahead);
                 let unenforced = Level::from_tokens(quantity.tokens);
                 let parts = Parts { quantity, borrowed: Level::ZERO, unenforced };

@@ -168,7 +168,8 @@ pub struct Drawn {
     pub tokens: Tokens,
     /// How much of them is borrowed; the rest is taken from the guarantee.
     pub borrowed: Level,
-    /// How much of them is taken from the pool alone, because the allocation is in shadow mode and has no more.
+    /// How much of them no limit has room for, in shadow mode: taken from nothing before it is used, and then from the pool
+    /// alone. So what a service in shadow mode asks for keeps nobody from borrowing, only what it uses does.
     pub unenforced: Level,
     /// What it may cost at most, counted against budgets in money.
     pub money: Money,

@@ -63,7 +63,7 @@ impl Ledger {
         let place = self.open_account(service);
         let whole = Level::from_tokens(drawn.tokens);
         self.levels.take(place, whole.minus(drawn.borrowed).minus(drawn.unenforced));
-        self.levels.take_pool(whole);
+        self.levels.take_pool(whole.minus(drawn.unenforced));
         let at = self.at();
         let account = self.account_mut(place);
         account.borrow.take(&account.borrow_plan, drawn.borrowed, at);
@@ -88,6 +88,9 @@ impl Ledger {
         let charged = slice.charge(hold, held, used, &mut self.recycled);
         let (place, lapse_number, over) = (slice.place, slice.lapse_number, slice.is_over());
         self.account_mut(place).settle(used, charged, lapse_number);
+        if charged.unenforced > Level::ZERO {
+            self.levels.take_pool(charged.unenforced);
+        }
         self.refund(place, charged.refund);
         self.owe(place, used.tokens.saturating_sub(charged.covered.tokens));
         if over {
@@ -103,11 +106,11 @@ impl Ledger {
     }
 
     fn refund(&mut self, place: Place, refund: Refund) {
-        if refund.total() == Level::ZERO {
+        if refund.of_pool() == Level::ZERO {
             return;
         }
         let at = self.at();
-        self.levels.put_pool(refund.total());
+        self.levels.put_pool(refund.of_pool());
         self.levels.put(place, refund.guaranteed);
         let account = self.account_mut(place);
         account.borrow.put(&account.borrow_plan, refund.borrowed, at);

@@ -35,15 +35,15 @@ pub struct LedgerImage {
 pub struct AccountImage {
     /// Whose.
     pub service: ServiceId,
-    /// The level of what it may borrow,
+    /// The last level that is known of what it may borrow.
     pub borrow_level: Level,
-    /// at this instant,
+    /// When that was the level.
     pub borrow_at: Timestamp,
-    /// and how it refills.
+    /// How that refills.
     pub borrow_plan: Plan,
-    /// What that level would be had it never borrowed,
+    /// What the level would be had it never borrowed, as last known.
     pub unborrowed_level: Level,
-    /// at this instant.
+    /// When that would have been the level.
     pub unborrowed_at: Timestamp,
     /// Its budgets, with those of an allocation that is gone.
     pub budgets: Vec<BudgetState>,
@@ -70,7 +70,7 @@ pub struct SliceImage {
     pub outstanding: Quantity,
     /// The part that is borrowed.
     pub borrowed: Level,
-    /// The part that was taken from the pool alone.
+    /// The part that no limit had room for.
     pub unenforced: Level,
     /// The numbers of its settled holds, 64 a word from the lowest bit; zeros at the end left out.
     pub settled: Vec<u64>,

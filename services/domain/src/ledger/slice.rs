@@ -38,7 +38,7 @@ pub struct Slice {
     pub(super) state: SliceState,
     /// Drawn and neither settled nor given back.
     pub(super) tokens: Tokens,
-    /// The part of it that is borrowed, and the part that was taken from the pool alone. The rest is of the guarantee.
+    /// The part of it that is borrowed, and the part that no limit had room for. The rest is of the guarantee.
     pub(super) borrowed: Level,
     pub(super) unenforced: Level,
     pub(super) money: Money,
@@ -61,6 +61,8 @@ pub(super) struct Refund {
 pub(super) struct Charged {
     /// What was used of what the hold held.
     pub(super) covered: Quantity,
+    /// The part of it for which nothing was taken before.
+    pub(super) unenforced: Level,
     /// What nobody has any more.
     pub(super) refund: Refund,
 }
@@ -125,10 +127,12 @@ impl Slice {
         self.settled.mark(hold.number(), recycled);
         let held = Quantity { tokens: hold.tokens(), money: held }.at_most(self.outstanding());
         let covered = used.at_most(held);
+        let unenforced = self.unenforced;
         self.use_up(covered);
+        let unenforced = unenforced.minus(self.unenforced);
         let is_open = self.state == SliceState::Open;
         let refund = if is_open { Refund::default() } else { self.refund(held.less(covered)) };
-        Charged { covered, refund }
+        Charged { covered, unenforced, refund }
     }
 
     /// Hands out no more: so many holds there were, and so much is left.
@@ -151,7 +155,7 @@ impl Slice {
         self.borrowed = self.borrowed.min(left.minus(self.unenforced));
     }
 
-    /// Takes away what is refunded: first what the pool alone gave, then what is borrowed, last what is of the guarantee. All
+    /// Takes away what is refunded: first what no limit had room for, then what is borrowed, last what is of the guarantee. All
     /// there is if every hold is settled, for then it is nobody's.
     fn refund(&mut self, rest: Quantity) -> Refund {
         let back = if self.is_over() { self.outstanding() } else { rest.at_most(self.outstanding()) };
@@ -181,6 +185,11 @@ impl Slice {
 impl Refund {
     pub(super) fn total(self) -> Level {
         self.guaranteed.plus(self.borrowed).plus(self.unenforced)
+    }
+
+    /// What the pool gets: it gave nothing for what no limit had room for.
+    pub(super) fn of_pool(self) -> Level {
+        self.guaranteed.plus(self.borrowed)
     }
 
     pub(super) fn quantity(self) -> Quantity {

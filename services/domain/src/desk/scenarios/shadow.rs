@@ -1,58 +1,70 @@
-//! Stories of shadow mode: everything passes and is told, but for what the pool has no room for.
+//! Stories of shadow mode: everything passes and is told, and keeps nobody from what is theirs before it is used.
 
 use super::out_of_hand::{shadow, shadowed_in_all};
-use super::story::{Story, may_borrow, service};
+use super::story::{Story, may_borrow, service, terms};
 use crate::amount::Tokens;
-use crate::ids::{CALL_TOKENS_MAX, HOLD_TOKENS_MAX};
+use crate::ids::{CALL_TOKENS_MAX, HOLD_TOKENS_MAX, HoldId};
 use crate::ledger::{Limit, Refusal};
 use crate::policy::Terms;
 
-/// What an idle pool holds.
-const DEPTH: u64 = 60_000;
-
 fn given() -> Story {
-    Story::given_pool(DEPTH).and("chat", shadow(600)).and("guest", may_borrow(0, 60_000))
+    Story::given_pool(60_000).and("chat", shadow(600)).and("guest", may_borrow(0, 60_000))
 }
 
 #[test]
-fn what_no_hold_can_have_takes_nothing_from_those_who_borrow() {
+fn what_no_hold_can_have_is_refused_in_shadow_mode_too_and_draws_nothing() {
     let large = Terms { request_max: CALL_TOKENS_MAX, ..shadow(600) };
-    for (capacity, terms) in [(DEPTH, shadow(600)), (1 << 42, large)] {
-        let mut story = Story::given_pool(capacity).and("chat", terms).and("guest", may_borrow(0, 60_000));
-        let before = story.available("guest");
+    for (capacity, terms) in [(60_000, shadow(600)), (1 << 42, large)] {
+        let mut story = Story::given_pool(capacity).and("chat", terms);
         let told = story.reserve("chat", CALL_TOKENS_MAX.get()).unwrap_err();
         assert_eq!(told.limit(), Limit::RequestSize);
         let Refusal::RequestTooLarge { request_max, .. } = told else { panic!("{told}") };
         assert!(request_max <= HOLD_TOKENS_MAX);
-        assert_eq!((story.draws(), story.available("guest")), (0, before));
+        assert_eq!(story.draws(), 0);
     }
 }
 
 #[test]
-fn what_an_idle_pool_would_not_hold_is_refused_and_takes_nothing_from_those_who_borrow() {
+fn what_is_asked_for_in_shadow_mode_keeps_nobody_from_borrowing_however_much_it_is() {
     let mut story = given();
-    let (before, request_max) = (story.available("guest"), Tokens::new(DEPTH));
-    for asked in [100_000_000_000, DEPTH + 1] {
-        let too_large = Refusal::RequestTooLarge { asked: Tokens::new(asked), request_max };
-        assert_eq!(story.reserve("chat", asked), Err(too_large.clone()));
-        let reservation = story.mint();
-        assert_eq!(story.gateway_draws_as(reservation, "chat", asked), Err(too_large));
+    let before = story.available("guest");
+    let holds = [100_000_000_000, 90_000, 50_000].map(|tokens| story.reserve("chat", tokens).unwrap());
+    story.gateway_draws("chat", 100_000_000_000);
+    assert_eq!(story.available("guest"), before);
+    for hold in holds {
+        assert!(story.settle(hold, 0));
     }
-    assert_eq!((story.draws(), story.available("guest")), (0, before));
+    (0..20).for_each(|_| story.wait_ms(100));
+    assert_eq!(story.available("guest"), before, "nor does it get more when that is given back");
     assert!(story.reserve("guest", 1_000).is_ok());
+    story.then_replays();
 }
 
 #[test]
-fn no_slice_that_is_not_enforced_takes_more_than_an_idle_pool_holds() {
+fn what_is_used_in_shadow_mode_is_taken_from_the_pool_once_it_is() {
     let mut story = given();
-    for _ in 0..3 {
-        let hold = story.reserve("chat", DEPTH - 1_000).unwrap();
-        story.settle(hold, 0);
-        story.wait_ms(1_100);
-    }
-    let most = |story: &Story| story.desk.ledger().slices().map(|(_, slice)| slice.tokens()).max();
-    story.reserve("chat", 30_000).unwrap();
-    assert!(most(&story).unwrap() <= Tokens::new(DEPTH), "{:?}", most(&story));
+    let before = story.available("guest");
+    let (here, slice) = (story.reserve("chat", 50_000).unwrap(), story.gateway_draws("chat", 50_000));
+    let at_gateway = HoldId::try_pack(slice, 0, Tokens::new(50_000)).unwrap();
+    assert!(story.settle(here, 7_000));
+    assert_eq!(story.available("guest"), before - 7_000);
+    assert!(story.settle(at_gateway, 8_000) && !story.settle(at_gateway, 8_000));
+    assert_eq!(story.available("guest"), before - 15_000);
+    story.gateway_returns(slice, 0, 1);
+    story.crash();
+    assert_eq!(story.available("guest"), before - 15_000);
+    story.then_replays();
+}
+
+#[test]
+fn what_is_used_in_shadow_mode_beyond_the_pool_keeps_nobody_from_what_is_guaranteed() {
+    let mut story = given().and("owner", terms(6_000));
+    let hold = story.reserve("chat", 90_000).unwrap();
+    assert!(story.settle(hold, 90_000));
+    assert!(story.desk.ledger().deficit() > crate::bucket::Level::ZERO);
+    let refusal = story.reserve("guest", 100).unwrap_err();
+    assert!(refusal.retry().after().unwrap().as_secs() < 60, "{refusal}");
+    assert!(story.reserve("owner", 1_000).is_ok());
     story.then_replays();
 }
 

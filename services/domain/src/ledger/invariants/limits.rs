@@ -189,7 +189,7 @@ impl Parts {
         self.borrowed = self.borrowed.min(left.minus(self.unenforced));
     }
 
-    /// What is refunded is first what the pool alone gave, then what is borrowed. The borrowed part of it.
+    /// What is refunded is first what no limit had room for, then what is borrowed. The borrowed part of it.
     fn refund(&mut self, tokens: Tokens) -> Level {
         self.tokens = self.tokens.saturating_sub(tokens);
         let amount = Level::from_tokens(tokens);

@@ -1,6 +1,6 @@
 //! Witnesses of promises that speak of a span of time: they see the events and compute in their own way.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::{Violation, promise, tokens_of};
 use crate::amount::{Tokens, TokensPerMinute};
@@ -24,8 +24,10 @@ pub struct PhysicalWitness {
     at: Timestamp,
     rate: TokensPerMinute,
     depth: Level,
-    /// Debt, and what passed in shadow mode only, since the deficit was last zero.
+    /// Debt, and what was used that passed in shadow mode only, since the deficit was last zero.
     debt: Level,
+    /// Slices that no limit had room for: what is used of them is charged when it is, and not before.
+    unenforced: HashSet<SliceId>,
 }
 
 pub(super) fn totals_of(ledger: &Ledger, service: &ServiceId) -> Totals {
@@ -41,12 +43,15 @@ impl PhysicalWitness {
         }
         if let Event::Moved(movement) = event {
             let (old, new) = (totals_of(before, &movement.service), totals_of(after, &movement.service));
+            let is_unenforced = self.is_unenforced(&movement.what);
             let overdrawn = new.overdrawn.saturating_sub(old.overdrawn);
             let taken = new.drawn.saturating_sub(old.drawn) + overdrawn;
             let put = new.returned.saturating_sub(old.returned);
             let net = Level::from_tokens(taken).minus(Level::from_tokens(put));
-            self.worst = self.worst.map(|worst| worst.plus(net));
-            self.debt = self.debt.plus(Level::from_tokens(overdrawn)).plus(unenforced(&movement.what));
+            let used = Level::from_tokens(new.settled.saturating_sub(old.settled));
+            let charged = if is_unenforced { used } else { net };
+            self.worst = self.worst.map(|worst| worst.plus(charged));
+            self.debt = self.debt.plus(if is_unenforced { used } else { Level::from_tokens(overdrawn) });
         }
         // An adjustment counts as a refund: the pool has back what was charged and is not owed any more.
         if let Event::Governed(Governed { what: TermsChanged::DebtForgiven { service }, .. }) = event {
@@ -58,6 +63,16 @@ impl PhysicalWitness {
             let levels = after.levels();
             (self.rate, self.depth) = (after.terms().capacity(), levels.pool_depth());
             self.worst = self.worst.max(Some(Level::ZERO.minus(self.depth)));
+        }
+    }
+
+    /// Whether a movement is of a slice that no limit had room for.
+    fn is_unenforced(&mut self, what: &Moved) -> bool {
+        match what {
+            Moved::Drawn(drawn) if drawn.unenforced > Level::ZERO => self.unenforced.insert(drawn.slice),
+            Moved::Settled { hold, .. } => self.unenforced.contains(&hold.slice()),
+            Moved::Sealed { slice, .. } => self.unenforced.contains(slice),
+            _ => false,
         }
     }
 
@@ -80,10 +95,6 @@ impl PhysicalWitness {
             format!("deficit {} is more than the debt {}", tokens_of(deficit), tokens_of(self.debt))
         })
     }
-}
-
-fn unenforced(what: &Moved) -> Level {
-    if let Moved::Drawn(drawn) = what { drawn.unenforced } else { Level::ZERO }
 }
 
 /// Witness of promise 2: a service inside its baseline is never refused because of others.

@@ -35,9 +35,9 @@ pub(super) struct Sums {
     pub(super) depths: Level,
     /// How fast what they hold grows, in units a nanosecond.
     filling: i128,
-    /// How much of what overflows them nobody has, in the same unit,
+    /// How much of what overflows them nobody has, in the same unit.
     withheld: i128,
-    /// and how much that would be if all of them were full.
+    /// How much that would be if all of them were full.
     withheld_max: i128,
 }
 
