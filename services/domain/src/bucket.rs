@@ -148,12 +148,12 @@ impl Bucket {
         Self { level, at }
     }
 
-    /// The level that is known,
+    /// The last level that is known.
     pub const fn level(&self) -> Level {
         self.level
     }
 
-    /// at this instant.
+    /// The instant at which it held the level that is known.
     pub const fn at(&self) -> Timestamp {
         self.at
     }

@@ -308,9 +308,9 @@ pub enum Enforcement {
 /// The end of what a service has by exception only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Lapse {
-    /// From this instant on,
+    /// When it ends.
     pub at: Timestamp,
-    /// baseline and ceiling are at most this.
+    /// What baseline and ceiling are at most from then on.
     pub to: TokensPerMinute,
 }
 
