@@ -6,19 +6,19 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
 use tokio::sync::Mutex;
 use weir_domain::fact::{QuotaFact, QuotaRecorded};
-use weir_domain::ids::EventId;
+use weir_domain::ids::TeamId;
 use weir_domain::org::{Chronicle, Entry};
 use weir_domain::time::Timestamp;
 use weir_proto::record::Topic;
 use weir_runtime::journal::{Offset, Partition, Position, SharedJournal};
 
-use crate::rebuild::{self, RebuildError};
+use crate::rebuild::{self, RebuildError, RecentIds};
 
 /// Decisions that are kept: a year of 50 a day, most of them some hundred bytes.
 const DECISIONS_MAX: usize = 20_000;
@@ -54,12 +54,13 @@ impl History {
         Self { journal, kept: Mutex::new(Kept::new(DECISIONS_MAX, BYTES_MAX)) }
     }
 
-    /// The newest decisions that are wanted, at most so many, of those before a place if one is given.
+    /// The newest decisions that are wanted, at most so many, of those before a place if one is given. What is wanted is asked
+    /// with the team that a decision is about, or whose service it was then.
     pub(crate) async fn page(
         &self,
         before: Option<Place>,
         count: usize,
-        wanted: impl Fn(&Entry) -> bool,
+        wanted: impl Fn(&Entry, Option<&TeamId>) -> bool,
     ) -> Result<Page, RebuildError> {
         let mut kept = self.kept.lock().await;
         for index in 0..self.journal.partitions(Topic::Quota).await? {
@@ -77,9 +78,9 @@ struct Kept {
     chronicle: Chronicle,
     /// What is read next, by partition.
     next: BTreeMap<u32, Offset>,
-    decisions: BTreeMap<Place, (EventId, Entry)>,
-    /// A journal may hold a decision twice.
-    ids: HashSet<EventId>,
+    decisions: BTreeMap<Place, Entry>,
+    /// By partition the decisions told last: a journal may hold one twice, kept here or not.
+    told: BTreeMap<u32, RecentIds>,
     bytes: usize,
     /// The last that is no longer kept.
     forgotten: Option<Place>,
@@ -93,7 +94,7 @@ impl Kept {
             chronicle: Chronicle::default(),
             next: BTreeMap::new(),
             decisions: BTreeMap::new(),
-            ids: HashSet::new(),
+            told: BTreeMap::new(),
             bytes: 0,
             forgotten: None,
             decisions_max,
@@ -107,11 +108,14 @@ impl Kept {
         if !matches!(recorded.fact, QuotaFact::Org(_) | QuotaFact::Governed { .. }) {
             return;
         }
+        if !self.told.entry(partition.index).or_default().is_new(recorded.id) {
+            return;
+        }
         for entry in self.chronicle.tell(&recorded.fact) {
             let place = Place { at: entry.at, partition: partition.index, offset };
-            if self.forgotten.is_none_or(|forgotten| forgotten < place) && self.ids.insert(recorded.id) {
+            if self.forgotten.is_none_or(|forgotten| forgotten < place) {
                 self.bytes += bytes_of(&entry);
-                self.decisions.insert(place, (recorded.id, entry));
+                self.decisions.insert(place, entry);
             }
         }
         self.forget_what_is_too_much();
@@ -119,20 +123,24 @@ impl Kept {
 
     fn forget_what_is_too_much(&mut self) {
         while self.decisions.len() > self.decisions_max || self.bytes > self.bytes_max {
-            let Some((place, (id, entry))) = self.decisions.pop_first() else { return };
-            self.ids.remove(&id);
+            let Some((place, entry)) = self.decisions.pop_first() else { return };
             self.bytes -= bytes_of(&entry);
             self.forgotten = self.forgotten.max(Some(place));
         }
     }
 
-    fn page(&self, before: Option<Place>, count: usize, wanted: impl Fn(&Entry) -> bool) -> Page {
+    fn page(
+        &self,
+        before: Option<Place>,
+        count: usize,
+        wanted: impl Fn(&Entry, Option<&TeamId>) -> bool,
+    ) -> Page {
         let older = self.decisions.iter().rev();
         let older = older.filter(|(place, _)| before.is_none_or(|before| **place < before));
-        let mut found = older.filter(|(_, (_, entry))| wanted(entry));
+        let mut found = older.filter(|(_, entry)| wanted(entry, self.chronicle.team_of(entry)));
         let mut page = Page { forgotten: self.forgotten.map(|place| place.at), ..Page::default() };
         let mut last = None;
-        for (place, (_, entry)) in found.by_ref().take(count) {
+        for (place, entry) in found.by_ref().take(count) {
             page.decisions.push(entry.clone());
             last = Some(*place);
         }

@@ -4,6 +4,7 @@
 
 mod folded;
 mod pause;
+mod recent_ids;
 
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use weir_runtime::journal::{self, Offset, Partition, Position, SharedJournal, St
 
 pub(crate) use folded::{Folded, Reached};
 pub(crate) use pause::RebuildPause;
+pub(crate) use recent_ids::RecentIds;
 
 /// How long one read may wait, and how often in a row it may come back empty before the end.
 pub(crate) const READ_WAIT: Duration = Duration::from_secs(1);

@@ -7,6 +7,7 @@ use crate::authorship::Authorship;
 use crate::fact::QuotaFact;
 use crate::ids::{ExceptionId, PoolId, ServiceId, TeamId};
 use crate::ledger::{Change, Governed, Moved, Movement, PoolTerms, TermsChanged};
+use crate::org::owners::Owners;
 use crate::org::{Decided, Event, Org, lines};
 use crate::time::Timestamp;
 
@@ -23,13 +24,18 @@ pub struct Entry {
     pub service: Option<ServiceId>,
     /// The team that it is about, if it is about one itself and not about a service of it.
     pub team: Option<TeamId>,
+    /// Whether it is about an access key: the business of those who manage them.
+    pub about_access: bool,
     /// What happened.
     pub what: String,
 }
 
 /// What was told so far.
 #[derive(Debug, Clone, Default)]
-pub struct Chronicle(Org);
+pub struct Chronicle {
+    org: Org,
+    owners: Owners,
+}
 
 impl Chronicle {
     /// What a fact says to people. Nothing, if it is about tokens, or about how others are recorded.
@@ -37,12 +43,15 @@ impl Chronicle {
         match fact {
             QuotaFact::Org(event) => {
                 let told = self.decided(event);
-                self.0.evolve(event);
+                self.org.evolve(event);
+                if let Decided::ServiceDefined(service) = &event.what {
+                    self.owners.define(&service.id, &service.team, event.by.at);
+                }
                 told.into_iter().collect()
             }
             QuotaFact::Governed { pool, event } => {
                 let told = self.governed(pool, event);
-                self.0.evolve_pool(pool, event);
+                self.org.evolve_pool(pool, event);
                 vec![told]
             }
             QuotaFact::Moved { pool, movements } => {
@@ -50,6 +59,13 @@ impl Chronicle {
             }
             QuotaFact::Resumed { .. } => Vec::new(),
         }
+    }
+
+    /// The team that a line is about: itself, or as the one whose service it is about was then. To be asked when all facts
+    /// are told, for those of different keys come in any order. None if it is about no team, or nobody knows any more.
+    pub fn team_of<'a>(&'a self, entry: &'a Entry) -> Option<&'a TeamId> {
+        let owner = || self.owners.at(entry.service.as_ref()?, entry.at);
+        entry.team.as_ref().or_else(owner)
     }
 
     fn decided(&self, event: &Event) -> Option<Entry> {
@@ -63,22 +79,24 @@ impl Chronicle {
             Decided::ExceptionEnded(id) => self.service_of(id),
             Decided::CallerKeyCreated(key) => Some(key.service.clone()),
             Decided::CallerKeyRevoked(id) | Decided::CallerKeyExpirySet { key: id, .. } => {
-                self.0.key(id).map(|key| key.service.clone())
+                self.org.key(id).map(|key| key.service.clone())
             }
             _ => None,
         };
-        let what = lines::of_decided(&self.0, &event.what);
-        let team = self.team_of(&event.what);
-        Some(Entry { at: event.by.at, by: Some(event.by.clone()), pool: None, service, team, what })
+        let what = lines::of_decided(&self.org, &event.what);
+        let team = self.team_itself(&event.what);
+        let about_access = matches!(event.what, Decided::AccessKeyCreated(_) | Decided::AccessKeyRevoked(_));
+        let (at, by) = (event.by.at, Some(event.by.clone()));
+        Some(Entry { at, by, pool: None, service, team, about_access, what })
     }
 
-    fn team_of(&self, what: &Decided) -> Option<TeamId> {
+    fn team_itself(&self, what: &Decided) -> Option<TeamId> {
         match what {
             Decided::TeamDefined(team) => Some(team.id.clone()),
             Decided::TeamRemoved(team) => Some(team.clone()),
             Decided::AccessKeyCreated(key) => key.role.team().cloned(),
             Decided::AccessKeyRevoked(id) => {
-                let key = self.0.access_keys().find(|key| key.id == *id);
+                let key = self.org.access_keys().find(|key| key.id == *id);
                 key.and_then(|key| key.role.team().cloned())
             }
             _ => None,
@@ -86,16 +104,17 @@ impl Chronicle {
     }
 
     fn service_of(&self, exception: &ExceptionId) -> Option<ServiceId> {
-        self.0.exception(exception).map(|exception| exception.service.clone())
+        self.org.exception(exception).map(|exception| exception.service.clone())
     }
 
     fn governed(&self, pool: &PoolId, event: &Governed) -> Entry {
         let undecided = PoolTerms::default();
-        let before = self.0.terms(pool).unwrap_or(&undecided);
+        let before = self.org.terms(pool).unwrap_or(&undecided);
         let (at, by, pool_id) = (event.by.at, Some(event.by.clone()), Some(pool.clone()));
         let change = Change::from(event.what.clone());
         let what = lines::of_change(pool, &change, before, at);
-        Entry { at, by, pool: pool_id, service: service_of(&event.what, before), team: None, what }
+        let service = service_of(&event.what, before);
+        Entry { at, by, pool: pool_id, service, team: None, about_access: false, what }
     }
 }
 
@@ -104,7 +123,7 @@ fn service_of(what: &TermsChanged, before: &PoolTerms) -> Option<ServiceId> {
         TermsChanged::PoolDefined(_) | TermsChanged::PoolRemoved => None,
         TermsChanged::AllocationSet { service, .. }
         | TermsChanged::AllocationRemoved { service }
-        | TermsChanged::DebtForgiven { service } => Some(service.clone()),
+        | TermsChanged::DebtForgiven { service, .. } => Some(service.clone()),
         TermsChanged::BurstGranted(granted) => Some(granted.burst.service.clone()),
         TermsChanged::BurstRequested(burst) => Some(burst.service.clone()),
         TermsChanged::BurstApproved { burst, .. }
@@ -122,5 +141,5 @@ fn moved(pool: &PoolId, movement: &Movement) -> Option<Entry> {
     };
     let what = format!("budget {budget} of service {service} in pool {pool}: {percent} % used");
     let (pool, service) = (Some(pool.clone()), Some(service.clone()));
-    Some(Entry { at: *at, by: None, pool, service, team: None, what })
+    Some(Entry { at: *at, by: None, pool, service, team: None, about_access: false, what })
 }

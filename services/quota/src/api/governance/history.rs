@@ -1,6 +1,7 @@
 //! What was decided, told to those who may see it.
 
 use tonic::Status;
+use weir_domain::access::Action;
 use weir_domain::ids::{PoolId, ServiceId, TeamId};
 use weir_domain::org::{Entry, Org};
 use weir_domain::time::Timestamp;
@@ -37,7 +38,8 @@ impl Governance {
         let (wanted, count, before) = (Wanted::read(&call)?, page_size(&call)?, page_token(&call)?);
         let org = self.org.org();
         wanted.check_seen(caller, &org)?;
-        let shown = |entry: &Entry| wanted.fits(entry, &org) && caller.may_see(owner_of(entry, &org)).is_ok();
+        let shown =
+            |entry: &Entry, team: Option<&TeamId>| wanted.fits(entry, team) && may_see(caller, entry, team);
         let page = self.history.page(before, count, shown).await.map_err(|problem| {
             tracing::warn!(%problem, "decisions cannot be read from the journal");
             undecided(&NoDecision::NotRead { reason: problem.to_string() })
@@ -50,13 +52,13 @@ impl Governance {
     }
 }
 
-/// What is about no team, such as a pool, is seen by those who see everything.
-fn owner_of<'a>(entry: &'a Entry, org: &'a Org) -> Owner<'a> {
-    match (&entry.team, &entry.service) {
-        (Some(team), _) => Owner::Team(team),
-        (None, Some(service)) => Owner::of_thing(org, Some(service)),
-        (None, None) => Owner::Nobody,
+/// What is about no team, such as a pool, is seen by those who see everything; what is about access keys, by those who
+/// manage them.
+fn may_see(caller: &Caller, entry: &Entry, team: Option<&TeamId>) -> bool {
+    if entry.about_access {
+        return caller.principal().may(Action::ManageAccess).is_ok();
     }
+    caller.may_see(team.map_or(Owner::Nobody, Owner::Team)).is_ok()
 }
 
 fn page_size(call: &wire::ListDecisionsRequest) -> Result<usize, Status> {
@@ -92,7 +94,8 @@ impl Wanted {
         Ok(wanted)
     }
 
-    /// Whether whoever asks may see what they name.
+    /// Whether whoever asks sees what they name as it is now. Of a service that was another team's they see what was theirs
+    /// by asking for all.
     fn check_seen(&self, caller: &Caller, org: &Org) -> Result<(), Status> {
         let team = self.team.as_ref().map(Owner::Team);
         let service = self.service.as_ref().map(|service| Owner::of_service(org, service));
@@ -100,14 +103,12 @@ impl Wanted {
         named.try_for_each(|owner| caller.may_see(owner)).map_err(|denied| permission_denied(&denied))
     }
 
-    fn fits(&self, entry: &Entry, org: &Org) -> bool {
-        let team_of = |service: &ServiceId| org.service(service).map(|service| &service.team);
-        let team = || entry.team.as_ref().or_else(|| team_of(entry.service.as_ref()?));
+    fn fits(&self, entry: &Entry, team: Option<&TeamId>) -> bool {
         entry.by.as_ref().is_some_and(|by| self.author.is_empty() || by.is_by(&self.author))
             && self.from.is_none_or(|from| entry.at >= from)
             && self.to.is_none_or(|to| entry.at < to)
             && self.service.as_ref().is_none_or(|wanted| entry.service.as_ref() == Some(wanted))
             && self.pool.as_ref().is_none_or(|wanted| entry.pool.as_ref() == Some(wanted))
-            && self.team.as_ref().is_none_or(|wanted| team() == Some(wanted))
+            && self.team.as_ref().is_none_or(|wanted| team == Some(wanted))
     }
 }
