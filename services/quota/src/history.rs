@@ -33,7 +33,7 @@ pub(crate) struct History {
 
 /// Where a decision stands among all: by its time, and at equal times by its record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Place {
+pub(crate) struct Cursor {
     at: Timestamp,
     partition: u32,
     offset: Offset,
@@ -43,8 +43,8 @@ pub(crate) struct Place {
 #[derive(Debug, Default)]
 pub(crate) struct Page {
     pub(crate) decisions: Vec<Entry>,
-    /// The place of the last of them, if there are more before it.
-    pub(crate) next: Option<Place>,
+    /// The cursor of the last of them, if there are more before it.
+    pub(crate) next: Option<Cursor>,
     /// Up to when decisions are no longer known; none: all are.
     pub(crate) forgotten: Option<Timestamp>,
 }
@@ -54,11 +54,11 @@ impl History {
         Self { journal, kept: Mutex::new(Kept::new(DECISIONS_MAX, BYTES_MAX)) }
     }
 
-    /// The newest decisions that are wanted, at most so many, of those before a place if one is given. What is wanted is asked
+    /// The newest decisions that are wanted, at most so many, of those before a cursor if one is given. What is wanted is asked
     /// with the team that a decision is about, or whose service it was then.
     pub(crate) async fn page(
         &self,
-        before: Option<Place>,
+        before: Option<Cursor>,
         count: usize,
         wanted: impl Fn(&Entry, Option<&TeamId>) -> bool,
     ) -> Result<Page, RebuildError> {
@@ -78,12 +78,12 @@ struct Kept {
     chronicle: Chronicle,
     /// What is read next, by partition.
     next: BTreeMap<u32, Offset>,
-    decisions: BTreeMap<Place, Entry>,
+    decisions: BTreeMap<Cursor, Entry>,
     /// By partition the decisions told last: a journal may hold one twice, kept here or not.
     told: BTreeMap<u32, RecentIds>,
     bytes: usize,
     /// The last that is no longer kept.
-    forgotten: Option<Place>,
+    forgotten: Option<Cursor>,
     decisions_max: usize,
     bytes_max: usize,
 }
@@ -112,10 +112,10 @@ impl Kept {
             return;
         }
         for entry in self.chronicle.tell(&recorded.fact) {
-            let place = Place { at: entry.at, partition: partition.index, offset };
-            if self.forgotten.is_none_or(|forgotten| forgotten < place) {
+            let cursor = Cursor { at: entry.at, partition: partition.index, offset };
+            if self.forgotten.is_none_or(|forgotten| forgotten < cursor) {
                 self.bytes += bytes_of(&entry);
-                self.decisions.insert(place, entry);
+                self.decisions.insert(cursor, entry);
             }
         }
         self.forget_what_is_too_much();
@@ -123,26 +123,26 @@ impl Kept {
 
     fn forget_what_is_too_much(&mut self) {
         while self.decisions.len() > self.decisions_max || self.bytes > self.bytes_max {
-            let Some((place, entry)) = self.decisions.pop_first() else { return };
+            let Some((cursor, entry)) = self.decisions.pop_first() else { return };
             self.bytes -= bytes_of(&entry);
-            self.forgotten = self.forgotten.max(Some(place));
+            self.forgotten = self.forgotten.max(Some(cursor));
         }
     }
 
     fn page(
         &self,
-        before: Option<Place>,
+        before: Option<Cursor>,
         count: usize,
         wanted: impl Fn(&Entry, Option<&TeamId>) -> bool,
     ) -> Page {
         let older = self.decisions.iter().rev();
-        let older = older.filter(|(place, _)| before.is_none_or(|before| **place < before));
+        let older = older.filter(|(cursor, _)| before.is_none_or(|before| **cursor < before));
         let mut found = older.filter(|(_, entry)| wanted(entry, self.chronicle.team_of(entry)));
-        let mut page = Page { forgotten: self.forgotten.map(|place| place.at), ..Page::default() };
+        let mut page = Page { forgotten: self.forgotten.map(|cursor| cursor.at), ..Page::default() };
         let mut last = None;
-        for (place, entry) in found.by_ref().take(count) {
+        for (cursor, entry) in found.by_ref().take(count) {
             page.decisions.push(entry.clone());
-            last = Some(*place);
+            last = Some(*cursor);
         }
         page.next = last.filter(|_| found.next().is_some());
         page
@@ -155,29 +155,29 @@ fn bytes_of(entry: &Entry) -> usize {
 }
 
 /// As `time.partition.offset`, for whoever asks for the next page.
-impl fmt::Display for Place {
+impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}.{}", self.at.as_nanos(), self.partition, self.offset.get())
     }
 }
 
-/// A text is no place.
+/// A text is no cursor.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("is not one that this service gave; leave it out to begin with the newest")]
-pub(crate) struct InvalidPlace;
+pub(crate) struct InvalidCursor;
 
-impl FromStr for Place {
-    type Err = InvalidPlace;
+impl FromStr for Cursor {
+    type Err = InvalidCursor;
 
-    fn from_str(text: &str) -> Result<Self, InvalidPlace> {
+    fn from_str(text: &str) -> Result<Self, InvalidCursor> {
         let mut parts = text.split('.');
-        let mut part = || parts.next().ok_or(InvalidPlace);
+        let mut part = || parts.next().ok_or(InvalidCursor);
         let (at, partition, offset) = (part()?, part()?, part()?);
-        let place = Self {
-            at: Timestamp::from_nanos(at.parse().map_err(|_| InvalidPlace)?),
-            partition: partition.parse().map_err(|_| InvalidPlace)?,
-            offset: Offset::new(offset.parse().map_err(|_| InvalidPlace)?),
+        let cursor = Self {
+            at: Timestamp::from_nanos(at.parse().map_err(|_| InvalidCursor)?),
+            partition: partition.parse().map_err(|_| InvalidCursor)?,
+            offset: Offset::new(offset.parse().map_err(|_| InvalidCursor)?),
         };
-        if parts.next().is_some() { Err(InvalidPlace) } else { Ok(place) }
+        if parts.next().is_some() { Err(InvalidCursor) } else { Ok(cursor) }
     }
 }

@@ -50,7 +50,7 @@ fn decisions_come_the_newest_first_in_pages_that_neither_repeat_nor_leave_out() 
     loop {
         let page = kept.page(before, 2, |_, _| true);
         told.push(names(&page));
-        before = page.next.map(|place| place.to_string().parse().unwrap());
+        before = page.next.map(|cursor| cursor.to_string().parse().unwrap());
         if before.is_none() {
             break;
         }
@@ -127,8 +127,8 @@ fn a_copy_changes_nothing_of_what_is_told_after_it_even_where_its_original_is_no
 }
 
 #[test]
-fn a_text_that_is_no_place_is_refused() {
+fn a_text_that_is_no_cursor_is_refused() {
     for text in ["", "1", "1.2", "a.b.c", "1.2.3.4", "1.-2.3"] {
-        assert_eq!(text.parse::<Place>(), Err(InvalidPlace), "{text}");
+        assert_eq!(text.parse::<Cursor>(), Err(InvalidCursor), "{text}");
     }
 }

@@ -12,7 +12,7 @@ use super::Governance;
 use crate::api::auth::permission_denied;
 use crate::api::input::{invalid, parsed, undecided, undecodable};
 use crate::auth::{Caller, Owner};
-use crate::history::Place;
+use crate::history::Cursor;
 use crate::no_decision::NoDecision;
 
 /// Decisions in a page: a screen or two where nobody says, and 1 MB or so at most.
@@ -46,7 +46,7 @@ impl Governance {
         })?;
         Ok(wire::ListDecisionsResponse {
             decisions: page.decisions.iter().map(decision_to_wire).collect(),
-            next_page_token: page.next.map(|place| place.to_string()).unwrap_or_default(),
+            next_page_token: page.next.map(|cursor| cursor.to_string()).unwrap_or_default(),
             forgotten_until: page.forgotten.map(timestamp_to_wire),
         })
     }
@@ -69,7 +69,7 @@ fn page_size(call: &wire::ListDecisionsRequest) -> Result<usize, Status> {
     }
 }
 
-fn page_token(call: &wire::ListDecisionsRequest) -> Result<Option<Place>, Status> {
+fn page_token(call: &wire::ListDecisionsRequest) -> Result<Option<Cursor>, Status> {
     let token = call.page_token.as_str();
     if token.is_empty() { Ok(None) } else { parsed(token, "page_token").map(Some) }
 }
