@@ -7,6 +7,8 @@
 
 mod command;
 mod handle;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,7 +27,7 @@ use crate::pool::Pools;
 use crate::rebuild::RebuildPause;
 use crate::recorder::Recorder;
 
-pub(crate) use command::{Command, PoolCommand, Refused};
+pub(crate) use command::{Command, Forgiveness, PoolCommand, Refused};
 pub(crate) use handle::OrgHandle;
 use handle::{Published, WAITING_MAX};
 

@@ -99,6 +99,11 @@ impl PoolHandle {
         self.step(1, Clerk::nothing)?.await
     }
 
+    /// Whether a step that takes so much room could be done now.
+    pub(crate) fn admits(&self, items: usize) -> Result<(), NoDecision> {
+        self.0.admits(items)
+    }
+
     /// Does a step at the pool's desk that takes as much room as so many calls, if its answer has to wait.
     pub(crate) fn step<T>(
         &self,

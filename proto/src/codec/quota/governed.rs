@@ -29,8 +29,8 @@ pub(super) fn to_wire(id: &PoolId, event: &Governed) -> Body {
             let message = wire::AllocationRemoved { by, pool, service: service.to_string() };
             Body::new(kinds::ALLOCATION_REMOVED_V1, service, &message)
         }
-        TermsChanged::DebtForgiven { service } => {
-            let message = wire::DebtForgiven { by, pool, service: service.to_string() };
+        TermsChanged::DebtForgiven { service, version } => {
+            let message = wire::DebtForgiven { by, pool, service: service.to_string(), version: *version };
             Body::new(kinds::DEBT_FORGIVEN_V1, service, &message)
         }
         TermsChanged::BurstGranted(granted) => {
@@ -87,7 +87,8 @@ pub(super) fn from_record(kind: &str, record: &Record) -> Result<Option<QuotaFac
         }
         kinds::DEBT_FORGIVEN_V1 => {
             let wire: wire::DebtForgiven = decode(record, "weir.quota.v1.DebtForgiven")?;
-            let what = TermsChanged::DebtForgiven { service: parsed(&wire.service, "service")? };
+            let service = parsed(&wire.service, "service")?;
+            let what = TermsChanged::DebtForgiven { service, version: wire.version };
             governed(parsed(&wire.pool, "pool")?, wire.by, what)
         }
         _ => Ok(None),

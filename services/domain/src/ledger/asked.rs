@@ -15,7 +15,7 @@ impl From<Change> for TermsChanged {
             Change::ApproveBurst { burst, approval } => Self::BurstApproved { burst, approval },
             Change::DenyBurst { burst } => Self::BurstDenied { burst },
             Change::RevokeBurst { burst } => Self::BurstRevoked { burst },
-            Change::ForgiveDebt { service } => Self::DebtForgiven { service },
+            Change::ForgiveDebt { service, version } => Self::DebtForgiven { service, version },
             Change::ExtendBurst { burst, end } => Self::BurstExtended { burst, end },
         }
     }
@@ -33,7 +33,7 @@ impl From<TermsChanged> for Change {
             TermsChanged::BurstApproved { burst, approval } => Self::ApproveBurst { burst, approval },
             TermsChanged::BurstDenied { burst } => Self::DenyBurst { burst },
             TermsChanged::BurstRevoked { burst } => Self::RevokeBurst { burst },
-            TermsChanged::DebtForgiven { service } => Self::ForgiveDebt { service },
+            TermsChanged::DebtForgiven { service, version } => Self::ForgiveDebt { service, version },
             TermsChanged::BurstExtended { burst, end } => Self::ExtendBurst { burst, end },
         }
     }

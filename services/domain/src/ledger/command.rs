@@ -125,6 +125,9 @@ pub enum Change {
     ForgiveDebt {
         /// Who.
         service: ServiceId,
+        /// The version of the pool for which that was decided: in another it changes nothing, so that what is owed later is
+        /// not forgiven by a decision that comes again.
+        version: u64,
     },
     /// Let a burst end later.
     ExtendBurst {

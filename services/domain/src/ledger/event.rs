@@ -81,6 +81,8 @@ pub enum TermsChanged {
     DebtForgiven {
         /// Who.
         service: ServiceId,
+        /// The version of the pool for which that was decided.
+        version: u64,
     },
     /// It ends later.
     BurstExtended {

@@ -20,7 +20,7 @@ impl Ledger {
         for service in touched {
             self.replan(&service, set);
         }
-        if let TermsChanged::DebtForgiven { service } = &governed.what {
+        if let TermsChanged::DebtForgiven { service, .. } = &governed.what {
             self.forgive_debt(service);
         }
     }

@@ -114,7 +114,8 @@ impl PoolTerms {
             }
             Change::RemovePool => self.pool.is_some().then_some(TermsChanged::PoolRemoved),
             // What is owed terms do not know: whoever asks looks at the ledger first.
-            Change::ForgiveDebt { service } => Some(TermsChanged::DebtForgiven { service: service.clone() }),
+            Change::ForgiveDebt { service, version } => (self.version == *version)
+                .then(|| TermsChanged::DebtForgiven { service: service.clone(), version: *version }),
             Change::SetAllocation { service, terms } => (self.allocations.get(service) != Some(terms))
                 .then(|| TermsChanged::AllocationSet { service: service.clone(), terms: terms.clone() }),
             Change::RemoveAllocation { service } => self

@@ -37,7 +37,9 @@ pub(super) fn of_change(pool: &PoolId, change: &Change, before: &PoolTerms, now:
         }
         Change::DenyBurst { burst } => format!("burst {burst}: denied"),
         Change::RevokeBurst { burst } => format!("burst {burst}: revoked"),
-        Change::ForgiveDebt { service } => format!("service {service} in pool {pool}: its debt is forgiven"),
+        Change::ForgiveDebt { service, .. } => {
+            format!("service {service} in pool {pool}: its debt is forgiven")
+        }
         Change::ExtendBurst { burst, end } => format!("burst {burst}: extended to {}", Utc(*end)),
     }
 }

@@ -142,7 +142,7 @@ impl Pool {
 
     fn change(&mut self, step: &Step) {
         self.desk.advance(self.now);
-        let changes = changes(step, self.number, &mut self.ages, self.desk.ledger().at());
+        let changes = changes(step, self.number, &mut self.ages, self.desk.ledger());
         let by = Authorship { at: self.desk.ledger().at(), ..self.by() };
         match self.desk.change(&by, &changes, None).what {
             Ok(governed) => self.seen.governed += governed.len(),

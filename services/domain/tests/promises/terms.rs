@@ -5,7 +5,7 @@ use weir_domain::budget::{Budget, BudgetKind, BudgetLimit};
 use weir_domain::burst::{Approval, Burst, Category};
 use weir_domain::calendar::{Period, Zone};
 use weir_domain::ids::{BudgetId, BurstId, PoolId, ServiceId};
-use weir_domain::ledger::Change;
+use weir_domain::ledger::{Change, Ledger};
 use weir_domain::policy::{Enforcement, Lapse, Pool, Priority, Terms, Thresholds};
 use weir_domain::time::{Timestamp, Window};
 
@@ -57,8 +57,10 @@ pub(crate) fn terms_of(allocate: &Allocate, now: Timestamp) -> Terms {
     }
 }
 
-/// The changes that a step of governance asks for. `age` counts requests of each burst's name, so that names are fresh.
-pub(crate) fn changes(step: &Step, pool: u64, ages: &mut [usize], now: Timestamp) -> Vec<Change> {
+/// The changes that a step of governance asks of a ledger. `age` counts requests of each burst's name, so that names are
+/// fresh.
+pub(crate) fn changes(step: &Step, pool: u64, ages: &mut [usize], ledger: &Ledger) -> Vec<Change> {
+    let now = ledger.at();
     match step {
         Step::DefinePool { capacity } => vec![define(*capacity)],
         Step::Allocate { list } => list
@@ -69,7 +71,9 @@ pub(crate) fn changes(step: &Step, pool: u64, ages: &mut [usize], now: Timestamp
             })
             .collect(),
         Step::Remove { service: number } => vec![Change::RemoveAllocation { service: service(*number) }],
-        Step::Forgive { service: number } => vec![Change::ForgiveDebt { service: service(*number) }],
+        Step::Forgive { service: number } => {
+            vec![Change::ForgiveDebt { service: service(*number), version: ledger.terms().version() }]
+        }
         Step::Request { name, service: number, extra, after_s, lasts_s } => {
             ages[*name] += 1;
             let start = Timestamp::from_secs(now.as_secs() + after_s);

@@ -5,8 +5,8 @@ use std::slice;
 use weir_domain::access::AccessKey;
 use weir_domain::authorship::Authorship;
 use weir_domain::directory::CallerKey;
-use weir_domain::ids::{AccessKeyId, CallerKeyId, ExceptionId, PoolId};
-use weir_domain::ledger::{Change, ChangeRefused, decide_change};
+use weir_domain::ids::{AccessKeyId, CallerKeyId, ExceptionId, PoolId, ServiceId};
+use weir_domain::ledger::{Change, ChangeRefused, PoolTerms, decide_change};
 use weir_domain::org::{
     AccessKeyRefused, BurstRefused, CommandIdTaken, Event, ExceptionRefused, KeyRefused, KeyRotation, Org,
     PolicyChange, decide_policy,
@@ -19,8 +19,7 @@ pub(crate) enum Command {
     Apply(Policy),
     /// What becomes of a burst of a pool.
     Burst(PoolCommand),
-    /// What a service owes in a pool is forgiven.
-    ForgiveDebt(PoolCommand),
+    ForgiveDebt(Forgiveness),
     GrantException(Exception),
     EndException(ExceptionId),
     CreateKey(CallerKey),
@@ -35,6 +34,15 @@ pub(crate) enum Command {
 pub(crate) struct PoolCommand {
     pub(crate) pool: PoolId,
     pub(crate) change: Change,
+    /// The version of the pool that whoever asks has seen.
+    pub(crate) seen: Option<u64>,
+}
+
+/// What a service owes in a pool is forgiven.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Forgiveness {
+    pub(crate) pool: PoolId,
+    pub(crate) service: ServiceId,
     /// The version of the pool that whoever asks has seen.
     pub(crate) seen: Option<u64>,
 }
@@ -124,9 +132,14 @@ fn only(events: impl IntoIterator<Item = Event>) -> PolicyChange {
     PolicyChange { org: events.into_iter().collect(), ..PolicyChange::default() }
 }
 
-/// The pool knows whether anything is owed.
-fn decide_debt(org: &Org, asked: &PoolCommand, by: &Authorship) -> Result<PolicyChange, Refused> {
-    let terms = org.terms(&asked.pool).ok_or_else(|| asked.refused(ChangeRefused::NoPool))?;
+/// The pool knows whether anything is owed. It is of the pool as it is known here, so that it is made once, however often what
+/// is left of an intent is made.
+fn decide_debt(org: &Org, asked: &Forgiveness, by: &Authorship) -> Result<PolicyChange, Refused> {
+    let Forgiveness { pool, service, seen } = asked.clone();
+    let terms = org.terms(&pool);
+    let change = Change::ForgiveDebt { service, version: terms.map_or(0, PoolTerms::version) };
+    let asked = PoolCommand { pool, change, seen };
+    let terms = terms.ok_or_else(|| asked.refused(ChangeRefused::NoPool))?;
     let decided = decide_change(terms, by, slice::from_ref(&asked.change), asked.seen);
     decided.map_err(|refused| asked.refused(refused))?;
     Ok(asked.to_policy_change())

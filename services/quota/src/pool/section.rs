@@ -99,6 +99,11 @@ impl Section {
         self.losses.load(Ordering::Acquire)
     }
 
+    /// Whether a step could be done now, where its answer takes so much room.
+    pub(super) fn admits(&self, items: usize) -> Result<(), NoDecision> {
+        self.lock().admits(&self.pool, items)
+    }
+
     /// Does one step at the desk. `items` is how much room the answer takes if it has to wait.
     pub(super) fn step<T>(
         &self,

@@ -12,7 +12,7 @@ use weir_proto::codec::duration_from_wire;
 use weir_proto::governance::v1 as governance;
 use weir_proto::quota::v1::session_request::Request as Asked;
 use weir_proto::quota::v1::session_response::Response as Said;
-use weir_proto::quota::v1::{Limit, SessionBatch, SessionDraw, SessionOpen, SessionRelease};
+use weir_proto::quota::v1::{Limit, SessionBatch, SessionDraw, SessionOpen, SessionRelease, SessionReserve};
 use weir_proto::record::Topic;
 use weir_runtime::journal::memory::Fault;
 
@@ -171,6 +171,44 @@ async fn a_batch_whose_append_failed_is_undecided_and_the_same_again_is_charged_
         assert_eq!(service.headroom("chat").await.settled_total, 90);
         service.stop().await;
     }
+}
+
+/// `chat` may use a second pool, `o1`.
+fn policy_of_two_pools() -> governance::Policy {
+    let mut policy = policy();
+    let mut other = policy.pools[0].clone();
+    other.id = "o1".into();
+    other.models[0].name = "o1".into();
+    other.deployments[0].model = "o1".into();
+    policy.pools.push(other);
+    let allocations = &mut policy.services[0].allocations;
+    allocations.push(governance::Allocation { pool: "o1".into(), ..allocations[0].clone() });
+    policy
+}
+
+#[tokio::test]
+async fn a_batch_that_one_of_its_pools_cannot_decide_is_decided_by_none() {
+    let service = Service::start().await;
+    service.apply(policy_of_two_pools()).await;
+    let (mut session, _) = Session::open(&service, vec![]).await;
+    session.admit(&service, 1, 10).await;
+    assert_eq!(service.headroom("chat").await.holds, 1);
+    service.journal.faults().lose_appends_after(Topic::Quota, 0, 0);
+    let in_other = |number| SessionReserve { account: 1, ..reserve_in(&service, number, 10) };
+    let accounts = vec![account(1, "chat", "o1")];
+    let lost = SessionBatch { batch: 2, accounts, reserve: vec![in_other(2)], ..Default::default() };
+    session.send(lost.clone()).await;
+    assert!(!session.answers().await.undecided.is_empty(), "the other pool is lost");
+    session.ended().await;
+    let (mut session, _) = Session::open(&service, vec![]).await;
+    let both = SessionBatch { reserve: vec![reserve_in(&service, 3, 10), in_other(4)], ..lost };
+    session.send(both.clone()).await;
+    let answers = session.answers().await;
+    assert!(!answers.undecided.is_empty() && answers.reserve.is_empty(), "{answers:?}");
+    assert_eq!(service.headroom("chat").await.holds, 1, "nobody holds what nobody was told of");
+    service.journal.faults().mend_appends();
+    session.end().await;
+    service.stop().await;
 }
 
 #[tokio::test]

@@ -142,7 +142,7 @@ pub(in crate::codec) fn of_pools() -> Vec<QuotaFact> {
         governed(TermsChanged::BurstDenied { burst: id("launch") }),
         governed(TermsChanged::BurstRevoked { burst: id("launch") }),
         governed(TermsChanged::BurstExtended { burst: id("launch"), end: at(40) }),
-        governed(TermsChanged::DebtForgiven { service: id("chat") }),
+        governed(TermsChanged::DebtForgiven { service: id("chat"), version: 7 }),
     ]
 }
 

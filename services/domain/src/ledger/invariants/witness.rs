@@ -54,7 +54,7 @@ impl PhysicalWitness {
             self.debt = self.debt.plus(if is_unenforced { used } else { Level::from_tokens(overdrawn) });
         }
         // An adjustment counts as a refund: the pool has back what was charged and is not owed any more.
-        if let Event::Governed(Governed { what: TermsChanged::DebtForgiven { service }, .. }) = event {
+        if let Event::Governed(Governed { what: TermsChanged::DebtForgiven { service, .. }, .. }) = event {
             let (old, new) = (totals_of(before, service), totals_of(after, service));
             let put = Level::from_tokens(new.forgiven.saturating_sub(old.forgiven));
             self.worst = self.worst.map(|worst| worst.minus(put));

@@ -2,14 +2,14 @@
 
 use tonic::Status;
 use weir_domain::ids::{PoolId, ServiceId};
-use weir_domain::ledger::{Change, STRANGERS};
+use weir_domain::ledger::STRANGERS;
 use weir_proto::governance::v1 as wire;
 
 use super::Governance;
 use super::decision::Order;
 use crate::api::input::parsed;
 use crate::auth::Caller;
-use crate::org_writer::{Command, PoolCommand};
+use crate::org_writer::{Command, Forgiveness};
 
 impl Governance {
     pub(super) async fn forgive(
@@ -23,8 +23,7 @@ impl Governance {
         if self.org.org().service(&service).is_none() && service.as_str() != STRANGERS {
             return Err(Status::not_found(format!("there is no service named {service}")));
         }
-        let change = Change::ForgiveDebt { service };
-        let command = Command::ForgiveDebt(PoolCommand { pool, change, seen: order.seen });
+        let command = Command::ForgiveDebt(Forgiveness { pool, service, seen: order.seen });
         let done = self.decide(command, order).await?;
         Ok(wire::ForgiveDebtResponse { changed: done.changed })
     }

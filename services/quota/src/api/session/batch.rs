@@ -15,13 +15,19 @@ use crate::pool::{Clerk, Decided, Due};
 const ID_BYTES: usize = 16;
 
 impl Session {
-    /// Decides a batch. Its answers wait until all that they rest on is recorded.
+    /// Decides a batch. Its answers wait until all that they rest on is recorded. No pool is asked where one of them cannot be
+    /// asked; if one is lost in between, or cannot record what it has said, what others have decided stands.
     pub(super) fn decide(&mut self, asked: &wire::SessionBatch) -> Result<Pending, Status> {
         self.accounts.add(&asked.accounts, &self.admission.pools)?;
         let batch = Check { accounts: &self.accounts, admission: &self.admission }.batch(asked)?;
         let node = self.node.as_ref().expect("a session is open before it reads batches");
+        let pools = batch.pools();
+        let admits = |pool: &usize| self.accounts.pools[*pool].handle.admits(batch.len());
+        if let Err(reason) = pools.iter().try_for_each(admits) {
+            return Ok(Pending::undecided(asked.batch, &reason));
+        }
         let mut due = Due::begin(Answers::of(&batch));
-        for pool in batch.pools() {
+        for pool in pools {
             let step = |clerk: &mut Clerk, answers: &mut Answers| answers.decide(clerk, node, pool, &batch);
             let handle = &self.accounts.pools[pool].handle;
             if let Err(reason) = handle.step_on(&mut due, batch.len(), step) {
