@@ -11,6 +11,8 @@ use weir_domain::budget::{Budget, BudgetKind, BudgetLimit, BudgetState};
 use weir_domain::burst::{Approval, Burst, Category, GrantedBurst};
 use weir_domain::calendar::{Period, Zone};
 use weir_domain::directory::KeyHash;
+use weir_domain::ids::ReservationId;
+use weir_domain::ledger::Holder;
 use weir_domain::policy::{
     Allocation, DataClass, Deployment, Encoding, Enforcement, Environment, Exception, FailureMode, Lapse,
     Model, Policy, Pool, Priority, Purpose, Service, Team, Terms, Thresholds, Waiver,
@@ -37,6 +39,15 @@ pub(super) fn window() -> impl Strategy<Value = Window> {
 
 pub(super) fn tokens() -> impl Strategy<Value = Tokens> {
     any::<u64>().prop_map(Tokens::new)
+}
+
+/// A node, and what it asked for a slice with.
+pub(super) fn holder() -> impl Strategy<Value = Holder> {
+    let node = select(vec!["gateway-1", "gateway-2"]);
+    (node, any::<u128>()).prop_map(|(node, reservation)| Holder {
+        node: node.parse().unwrap(),
+        reservation: ReservationId::new(reservation),
+    })
 }
 
 pub(super) fn money() -> impl Strategy<Value = Money> {

@@ -9,7 +9,8 @@ use std::time::Duration;
 use weir_domain::bucket::Level;
 use weir_domain::budget::THRESHOLD_MAX_PERCENT;
 use weir_domain::directory::KeyHash;
-use weir_domain::ids::NodeId;
+use weir_domain::ids::{NodeId, ReservationId};
+use weir_domain::ledger::Holder;
 use weir_domain::time::{Timestamp, Window};
 
 const NANOS_PER_SEC: i64 = 1_000_000_000;
@@ -86,22 +87,35 @@ pub(super) fn all_parsed<T: FromStr<Err: Display>>(
 pub(super) struct Holders<'a>(HashMap<&'a str, NodeId>);
 
 impl<'a> Holders<'a> {
-    /// The node of that name; none if it is empty, which is the quota node itself.
-    pub(super) fn named(
+    /// The node of that name and what it asked with, by the names of their fields; none if the name is empty, which is the
+    /// quota node itself.
+    pub(super) fn holder(
         &mut self,
         name: &'a str,
-        field: &'static str,
-    ) -> Result<Option<NodeId>, DecodeError> {
+        reservation: &[u8],
+        [name_field, reservation_field]: [&'static str; 2],
+    ) -> Result<Option<Holder>, DecodeError> {
         if name.is_empty() {
             return Ok(None);
         }
-        if let Some(holder) = self.0.get(name) {
-            return Ok(Some(holder.clone()));
-        }
-        let holder: NodeId = parsed(name, field)?;
-        self.0.insert(name, holder.clone());
-        Ok(Some(holder))
+        let reservation = ReservationId::new(bits_from_wire(reservation, reservation_field)?);
+        Ok(Some(Holder { node: self.named(name, name_field)?, reservation }))
     }
+
+    fn named(&mut self, name: &'a str, field: &'static str) -> Result<NodeId, DecodeError> {
+        if let Some(node) = self.0.get(name) {
+            return Ok(node.clone());
+        }
+        let node: NodeId = parsed(name, field)?;
+        self.0.insert(name, node.clone());
+        Ok(node)
+    }
+}
+
+/// The node that holds a slice and what it asked with; both empty for the quota node itself.
+pub(super) fn holder_to_wire(holder: Option<&Holder>) -> (String, Bytes) {
+    let bytes = |holder: &Holder| Bytes::copy_from_slice(&holder.reservation.as_u128().to_be_bytes());
+    holder.map(|holder| (holder.node.to_string(), bytes(holder))).unwrap_or_default()
 }
 
 /// A value of an enumeration. Which of them are fit to be here is for the caller to say.

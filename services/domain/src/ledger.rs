@@ -35,7 +35,7 @@ mod weigh;
 pub use account::{Account, Totals};
 pub use change::decide_change;
 pub use change_refused::ChangeRefused;
-pub use command::{Change, Draw, Quantity, Seal, Settle};
+pub use command::{Change, Draw, Holder, Quantity, Seal, Settle};
 pub use draw::DrawDecided;
 pub use event::{Drawn, Event, Governed, Moved, Movement, TermsChanged};
 pub use fit::{Shortage, shortage};

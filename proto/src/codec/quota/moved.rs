@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::super::values::{
-    Holders, bits_from_wire, budget_percent, level_from_wire, level_to_wire, window_from_wire,
+    Holders, bits_from_wire, budget_percent, holder_to_wire, level_from_wire, level_to_wire, window_from_wire,
 };
 use super::{Body, DecodeError, kinds, parsed, present, timestamp_from_wire, timestamp_to_wire};
 use crate::quota::v1 as wire;
@@ -94,9 +94,11 @@ fn what_to_wire(what: &Moved, holds: &mut BytesMut) -> What {
 }
 
 fn drawn_to_wire(drawn: &Drawn) -> wire::SliceDrawn {
+    let (holder, reservation) = holder_to_wire(drawn.holder.as_ref());
     wire::SliceDrawn {
         slice: drawn.slice.as_u64(),
-        holder: drawn.holder.as_ref().map(ToString::to_string).unwrap_or_default(),
+        holder,
+        reservation,
         tokens: drawn.tokens.get(),
         borrowed: level_to_wire(drawn.borrowed),
         unenforced: level_to_wire(drawn.unenforced),
@@ -161,9 +163,10 @@ impl<'a> Reader<'a> {
     }
 
     fn drawn(&mut self, wire: &'a wire::SliceDrawn) -> Result<Drawn, DecodeError> {
+        const HOLDER: [&str; 2] = ["movements.drawn.holder", "movements.drawn.reservation"];
         Ok(Drawn {
             slice: SliceId::new(wire.slice),
-            holder: self.holders.named(&wire.holder, "movements.drawn.holder")?,
+            holder: self.holders.holder(&wire.holder, &wire.reservation, HOLDER)?,
             tokens: Tokens::new(wire.tokens),
             borrowed: level_from_wire(&wire.borrowed, "movements.drawn.borrowed")?,
             unenforced: level_from_wire(&wire.unenforced, "movements.drawn.unenforced")?,

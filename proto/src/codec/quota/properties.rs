@@ -21,11 +21,10 @@ fn slice() -> impl Strategy<Value = SliceId> {
 }
 
 fn drawn() -> impl Strategy<Value = Moved> {
-    let holder = proptest::option::of(select(vec!["gateway-1", "gateway-2"]));
+    let holder = proptest::option::of(samples::holder());
     let level = || any::<i128>().prop_map(Level::from_units);
     (slice(), holder, samples::tokens(), level(), level(), samples::money()).prop_map(
         |(slice, holder, tokens, borrowed, unenforced, money)| {
-            let holder = holder.map(|name| name.parse().unwrap());
             Moved::Drawn(Drawn { slice, holder, tokens, borrowed, unenforced, money })
         },
     )

@@ -3,7 +3,8 @@
 use super::buckets::{levels_from_wire, levels_to_wire, plan_from_wire, plan_to_wire};
 use super::policy::{budget_from_wire, budget_to_wire};
 use super::values::{
-    Holders, known, level_from_wire, level_to_wire, parsed, present, timestamp_to_wire, window_from_wire,
+    Holders, holder_to_wire, known, level_from_wire, level_to_wire, parsed, present, timestamp_to_wire,
+    window_from_wire,
 };
 use super::{DecodeError, terms, wire};
 use std::collections::HashSet;
@@ -134,10 +135,12 @@ fn slice_to_wire(slice: &SliceImage) -> wire::SliceImage {
         SliceState::Sealed { holds } => (wire::SliceState::Sealed, holds),
         SliceState::Lapsed => (wire::SliceState::Lapsed, 0),
     };
+    let (holder, reservation) = holder_to_wire(slice.holder.as_ref());
     wire::SliceImage {
         id: slice.id.as_u64(),
         account: slice.place.get(),
-        holder: slice.holder.as_ref().map(ToString::to_string).unwrap_or_default(),
+        holder,
+        reservation,
         state: state.into(),
         holds,
         tokens: slice.outstanding.tokens.get(),
@@ -157,6 +160,7 @@ struct SliceReader<'a> {
 
 impl<'a> SliceReader<'a> {
     fn slice(&mut self, wire: &'a wire::SliceImage) -> Result<SliceImage, DecodeError> {
+        const HOLDER: [&str; 2] = ["pools.slices.holder", "pools.slices.reservation"];
         let place = Place::new(wire.account);
         if place.index() >= self.accounts {
             let problem = format!("is {}, and there are {} accounts", wire.account, self.accounts);
@@ -165,7 +169,7 @@ impl<'a> SliceReader<'a> {
         Ok(SliceImage {
             id: SliceId::new(wire.id),
             place,
-            holder: self.holders.named(&wire.holder, "pools.slices.holder")?,
+            holder: self.holders.holder(&wire.holder, &wire.reservation, HOLDER)?,
             state: state_from_wire(wire)?,
             outstanding: quantity(wire.tokens, wire.money_nano),
             borrowed: level_from_wire(&wire.borrowed, "pools.slices.borrowed")?,

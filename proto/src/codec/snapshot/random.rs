@@ -137,7 +137,7 @@ fn slice() -> impl Strategy<Value = SliceImage> {
         any::<u32>().prop_map(|holds| SliceState::Sealed { holds }),
         Just(SliceState::Lapsed),
     ];
-    let holder = of(select(vec!["gateway-1", "gateway-2"]));
+    let holder = of(samples::holder());
     let place = (0..2_u32).prop_map(Place::new);
     let settled = (vec(any::<u64>(), 0..4), any::<u64>());
     (any::<u64>(), place, holder, state, quantity(), (level(), level()), settled).prop_map(
@@ -145,7 +145,7 @@ fn slice() -> impl Strategy<Value = SliceImage> {
             SliceImage {
                 id: SliceId::new(id),
                 place,
-                holder: holder.map(|name| name.parse().unwrap()),
+                holder,
                 state,
                 outstanding,
                 borrowed,

@@ -2,11 +2,12 @@
 
 use crate::amount::Tokens;
 use crate::desk::in_hand::InHand;
+use crate::desk::reservations::Seen;
 use crate::desk::{Answer, Desk, LOOKED_AT_AFTER, NODE_SLICE_LIFETIME, Reserve, SLICE_LIFETIME};
-use crate::ids::{NodeId, SliceId};
+use crate::ids::{NodeId, ReservationId, SliceId};
 use crate::ledger::levels::Place;
 use crate::ledger::{
-    Draw, DrawDecided, Drawn, HOLDS_PER_SLICE, Limit, Quantity, Refusal, Seal, Slice, SliceState,
+    Draw, DrawDecided, Drawn, HOLDS_PER_SLICE, Holder, Limit, Quantity, Refusal, Seal, Slice, SliceState,
 };
 use crate::time::Timestamp;
 
@@ -17,7 +18,8 @@ pub struct NodeSlice {
     pub slice: SliceId,
     /// What it has.
     pub quantity: Quantity,
-    /// The limit that would have refused it, were the allocation not in shadow mode.
+    /// The limit that would have refused it, were the allocation not in shadow mode; not known of one that an earlier desk
+    /// drew.
     pub shadowed: Option<Limit>,
 }
 
@@ -26,7 +28,6 @@ pub struct NodeSlice {
 pub(super) struct DrawnFor {
     given: NodeSlice,
     place: Place,
-    need: Tokens,
 }
 
 impl Desk {
@@ -48,10 +49,11 @@ impl Desk {
 
     /// What one that comes again is told, while the node still has the slice.
     fn drawn_again(&self, node: &NodeId, ask: &Reserve, drawn: DrawnFor) -> Result<NodeSlice, Refusal> {
-        let (DrawnFor { given, place, need }, reservation) = (drawn, ask.reservation);
+        let (DrawnFor { given, place }, reservation) = (drawn, ask.reservation);
         let (is_open, known) = (self.ledger.is_open(given.slice), self.ledger.slice(given.slice));
-        let theirs = known.is_none_or(|slice| slice.holder() == Some(node));
-        if !theirs || self.ledger.place(&ask.service) != Some(place) || need != ask.need.tokens {
+        let theirs = known.is_none_or(|slice| slice.is_held_by(node));
+        let covered = ask.need.tokens <= given.quantity.tokens;
+        if !theirs || self.ledger.place(&ask.service) != Some(place) || !covered {
             return Err(Refusal::ReservationOfAnother { reservation });
         }
         if is_open { Ok(given) } else { Err(Refusal::ReservationOver { reservation }) }
@@ -64,7 +66,8 @@ impl Desk {
             return Err(Refusal::CountedByCall { limit });
         }
         self.open_budgets(place);
-        let decided = self.decide_draw(&Draw { service, holder: Some(node.clone()), need, ahead })?;
+        let holder = Some(Holder { node: node.clone(), reservation: ask.reservation });
+        let decided = self.decide_draw(&Draw { service, holder, need, ahead })?;
         let Drawn { slice, tokens, money, .. } = decided.drawn;
         let shadowed = decided.shadowed.as_ref().map(Refusal::limit);
         if let Some(limit) = shadowed {
@@ -75,7 +78,7 @@ impl Desk {
         self.at_nodes.push_back((now.plus(NODE_SLICE_LIFETIME), slice));
         self.tell_thresholds(place);
         let given = NodeSlice { slice, quantity: Quantity { tokens, money }, shadowed };
-        self.draws.remember(ask.reservation, DrawnFor { given, place, need: need.tokens }, now);
+        self.draws.remember(ask.reservation, DrawnFor { given, place }, now);
         Ok(given)
     }
 
@@ -89,7 +92,7 @@ impl Desk {
     /// Returns what a node did not hand out of its slice, in tokens; the ledger knows what money goes with them. Whether it
     /// was the node's, and open.
     pub fn return_slice(&mut self, node: &NodeId, seal: &Seal) -> Answer<bool> {
-        let theirs = self.ledger.slice(seal.slice).is_some_and(|slice| slice.holder() == Some(node));
+        let theirs = self.ledger.slice(seal.slice).is_some_and(|slice| slice.is_held_by(node));
         let Seal { slice, free: Quantity { tokens, .. }, holds } = *seal;
         let free = Quantity { tokens, money: self.ledger.money_of(slice, tokens) };
         let seal = &Seal { slice, free, holds: holds.min(HOLDS_PER_SLICE) };
@@ -217,14 +220,26 @@ impl Desk {
     /// Slices of an earlier desk count as spent; those of nodes lapse unless they are returned.
     pub(super) fn lapse_what_was_open(&mut self) {
         let open = self.ledger.slices().filter(|(_, slice)| slice.state() == SliceState::Open);
-        let mut open: Vec<_> = open.map(|(id, slice)| (id, slice.holder().is_some())).collect();
+        let drawn_for = |slice: &Slice| slice.holder().map(|holder| holder.reservation);
+        let mut open: Vec<_> = open.map(|(id, slice)| (id, drawn_for(slice))).collect();
         open.sort_unstable();
-        for (slice, at_node) in open {
-            if at_node {
-                self.at_nodes.push_back((self.ledger.at().plus(NODE_SLICE_LIFETIME), slice));
-            } else {
-                self.lapse(slice);
+        for (slice, drawn_for) in open {
+            match drawn_for {
+                Some(reservation) => self.leave_at_node(slice, reservation),
+                None => self.lapse(slice),
             }
+        }
+    }
+
+    /// A slice that a node drew from an earlier desk stays the node's, under the same id. What was settled of it already is
+    /// not told again.
+    fn leave_at_node(&mut self, slice: SliceId, reservation: ReservationId) {
+        let now = self.ledger.at();
+        self.at_nodes.push_back((now.plus(NODE_SLICE_LIFETIME), slice));
+        let Some(known) = self.ledger.slice(slice) else { return };
+        if self.draws.seen(reservation, now) == Seen::Unseen {
+            let given = NodeSlice { slice, quantity: known.outstanding(), shadowed: None };
+            self.draws.remember(reservation, DrawnFor { given, place: known.place() }, now);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::amount::{Money, Tokens};
 use crate::burst::{Approval, Burst, GrantedBurst};
-use crate::ids::{BurstId, HoldId, NodeId, ServiceId, SliceId};
+use crate::ids::{BurstId, HoldId, NodeId, ReservationId, ServiceId, SliceId};
 use crate::policy::{Pool, Terms};
 use crate::time::Timestamp;
 
@@ -52,11 +52,21 @@ pub struct Draw {
     /// Whose.
     pub service: ServiceId,
     /// Who will hand it out; none if it is the quota node itself.
-    pub holder: Option<NodeId>,
+    pub holder: Option<Holder>,
     /// What must be in it, or nothing is drawn.
     pub need: Quantity,
     /// What may be in it beyond that, if there is plenty.
     pub ahead: Quantity,
+}
+
+/// Who hands a slice out beside the quota node, and what for: so that whoever asks again gets the same, though a crash lies
+/// in between.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// Who.
+    pub node: NodeId,
+    /// Under which id it was asked for.
+    pub reservation: ReservationId,
 }
 
 /// Hand out no more from a slice, and return what is left of it: the ledger calls a slice that was returned sealed.

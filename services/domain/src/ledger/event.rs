@@ -4,8 +4,8 @@ use crate::amount::{Money, Requests, Tokens};
 use crate::authorship::Authorship;
 use crate::bucket::Level;
 use crate::burst::{Approval, Burst, GrantedBurst};
-use crate::ids::{BudgetId, BurstId, HoldId, NodeId, ServiceId, SliceId};
-use crate::ledger::{Limit, Quantity};
+use crate::ids::{BudgetId, BurstId, HoldId, ServiceId, SliceId};
+use crate::ledger::{Holder, Limit, Quantity};
 use crate::policy::{Pool, Terms};
 use crate::time::{Timestamp, Window};
 
@@ -165,7 +165,7 @@ pub struct Drawn {
     /// Its id.
     pub slice: SliceId,
     /// Who hands it out; none if it is the quota node itself.
-    pub holder: Option<NodeId>,
+    pub holder: Option<Holder>,
     /// How many tokens it has.
     pub tokens: Tokens,
     /// How much of them is borrowed; the rest is taken from the guarantee.

@@ -71,6 +71,7 @@ impl Ledger {
         account.totals.outstanding += drawn.tokens;
         account.totals.drawn += drawn.tokens;
         let Drawn { slice, holder, tokens, borrowed, unenforced, money } = drawn.clone();
+        let holder = holder.map(Box::new);
         let (state, settled, lapse_number) = (SliceState::Open, Marks::default(), 0);
         self.slices.insert(
             slice,

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use crate::bucket::{Bucket, Level, Plan};
 use crate::budget::BudgetState;
-use crate::ids::{NodeId, ServiceId, SliceId};
+use crate::ids::{ServiceId, SliceId};
 use crate::ledger::levels::{Levels, LevelsImage, Place};
 use crate::ledger::slice::{Marks, RecycledMarks, Slice, SliceState};
-use crate::ledger::{Account, Ledger, PoolTerms, Quantity, Totals};
+use crate::ledger::{Account, Holder, Ledger, PoolTerms, Quantity, Totals};
 use crate::table::Table;
 use crate::time::Timestamp;
 
@@ -63,7 +63,7 @@ pub struct SliceImage {
     /// Whose, by place.
     pub place: Place,
     /// Who hands it out.
-    pub holder: Option<NodeId>,
+    pub holder: Option<Holder>,
     /// Where it is in its life.
     pub state: SliceState,
     /// Drawn and neither settled nor given back.
@@ -160,7 +160,7 @@ fn slice_image(id: SliceId, slice: &Slice) -> SliceImage {
     SliceImage {
         id,
         place: slice.place,
-        holder: slice.holder.clone(),
+        holder: slice.holder().cloned(),
         state: slice.state,
         outstanding: Quantity { tokens: slice.tokens, money: slice.money },
         borrowed: slice.borrowed,
@@ -173,7 +173,7 @@ fn slice_image(id: SliceId, slice: &Slice) -> SliceImage {
 fn slice_of_image(image: SliceImage) -> (SliceId, Slice) {
     let slice = Slice {
         place: image.place,
-        holder: image.holder,
+        holder: image.holder.map(Box::new),
         state: image.state,
         tokens: image.outstanding.tokens,
         borrowed: image.borrowed,

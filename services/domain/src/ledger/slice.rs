@@ -10,8 +10,8 @@ mod marks;
 use crate::amount::{Money, Tokens};
 use crate::bucket::Level;
 use crate::ids::{HoldId, NodeId};
-use crate::ledger::Quantity;
 use crate::ledger::levels::Place;
+use crate::ledger::{Holder, Quantity};
 
 pub use marks::HOLDS_PER_SLICE;
 pub(super) use marks::{Marks, RecycledMarks};
@@ -34,7 +34,8 @@ pub enum SliceState {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Slice {
     pub(super) place: Place,
-    pub(super) holder: Option<NodeId>,
+    /// Apart, since few slices have one and every settle looks at its slice.
+    pub(super) holder: Option<Box<Holder>>,
     pub(super) state: SliceState,
     /// Drawn and neither settled nor given back.
     pub(super) tokens: Tokens,
@@ -84,8 +85,13 @@ impl Slice {
     }
 
     /// Who hands it out; none if it is the quota node itself.
-    pub fn holder(&self) -> Option<&NodeId> {
-        self.holder.as_ref()
+    pub fn holder(&self) -> Option<&Holder> {
+        self.holder.as_deref()
+    }
+
+    /// Whether this node hands it out.
+    pub fn is_held_by(&self, node: &NodeId) -> bool {
+        self.holder().is_some_and(|holder| holder.node == *node)
     }
 
     /// Where it is in its life.

@@ -9,8 +9,8 @@ use weir_domain::burst::{Approval, Burst, Category, GrantedBurst};
 use weir_domain::calendar::{Period, Zone};
 use weir_domain::directory::{CallerKey, KeyHash, KeyHolder};
 use weir_domain::fact::QuotaFact;
-use weir_domain::ids::{HoldId, SliceId};
-use weir_domain::ledger::{Change, Drawn, Governed, Limit, Moved, Movement, Quantity, TermsChanged};
+use weir_domain::ids::{HoldId, ReservationId, SliceId};
+use weir_domain::ledger::{Change, Drawn, Governed, Holder, Limit, Moved, Movement, Quantity, TermsChanged};
 use weir_domain::org::{CommandId, Decided, Event, IntentPart, Step};
 use weir_domain::policy::{
     DataClass, Deployment, Encoding, Enforcement, Environment, Exception, FailureMode, Lapse, Model, Pool,
@@ -55,7 +55,16 @@ fn movements() -> Vec<Movement> {
     let moved = [
         (0, "chat", Moved::BudgetOpened { budget: id("month"), period: window() }),
         (0, "chat", Moved::Drawn(drawn(slice, None, 0, 0))),
-        (1, "search", Moved::Drawn(drawn(theirs, Some(id("gateway-1")), 70, 3))),
+        (
+            1,
+            "search",
+            Moved::Drawn(drawn(
+                theirs,
+                Some(Holder { node: id("gateway-1"), reservation: ReservationId::new(0x17) }),
+                70,
+                3,
+            )),
+        ),
         (1, "chat", Moved::Settled { hold, held: Money::new(400), used: quantity(120, 300), metered: true }),
         (1, "chat", Moved::Settled { hold, held: Money::ZERO, used: quantity(7, 0), metered: false }),
         (2, "chat", Moved::ThresholdReached { budget: id("month"), percent: 80 }),

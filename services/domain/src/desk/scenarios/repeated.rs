@@ -118,6 +118,41 @@ fn a_node_that_asks_again_for_a_slice_gets_the_same() {
 }
 
 #[test]
+fn a_node_whose_answer_was_lost_in_a_crash_asks_again_and_gets_the_same_slice() {
+    let mut story = given();
+    let (open, returned) = (story.mint(), story.mint());
+    let slice = story.gateway_draws_as(open, "chat", 400).unwrap();
+    let back = story.gateway_draws_as(returned, "chat", 300).unwrap();
+    story.gateway_returns(back, 300, 0);
+    story.crash();
+    let before = story.available("chat");
+    assert_eq!(story.gateway_draws_as(open, "chat", 400), Ok(slice));
+    assert_eq!((story.available("chat"), story.draws()), (before, 2));
+    for (name, tokens) in [("chat", 401), ("other", 400)] {
+        let told = story.gateway_draws_as(open, name, tokens);
+        assert_eq!(told, Err(Refusal::ReservationOfAnother { reservation: open }));
+    }
+    story.gateway_returns(slice, 400, 0);
+    assert_eq!(
+        story.gateway_draws_as(open, "chat", 400),
+        Err(Refusal::ReservationOver { reservation: open })
+    );
+    let fresh = story.gateway_draws_as(returned, "chat", 300);
+    assert!(fresh.is_ok_and(|fresh| fresh != back), "what has gone back before a crash is forgotten");
+    story.then_replays();
+}
+
+#[test]
+fn a_slice_that_nobody_returned_for_days_of_silence_is_remembered_by_nobody() {
+    let mut story = given();
+    let reservation = story.mint();
+    story.gateway_draws_as(reservation, "chat", 400).unwrap();
+    story.crash_for_ms(100 * WINDOW_MS);
+    let told = story.gateway_draws_as(reservation, "chat", 400).unwrap_err();
+    assert_eq!(told.limit(), Limit::ReservationStale);
+}
+
+#[test]
 fn a_slice_that_has_gone_back_or_lapsed_is_not_given_again() {
     let mut story = given();
     let (returned, lapsed) = (story.mint(), story.mint());
