@@ -74,11 +74,8 @@ impl World {
     }
 
     async fn forgive(&mut self) -> Result<Outcome, NoDecision> {
-        let command = Command::ForgiveDebt(Forgiveness {
-            pool: "gpt".parse().unwrap(),
-            service: chat(),
-            seen: None,
-        });
+        let command =
+            Command::ForgiveDebt(Forgiveness { pool: "gpt".parse().unwrap(), service: chat(), seen: None });
         let id = Some(CommandId { name: "4711".into(), digest: [1; 32] });
         self.writer.decide(Ask { command, by: by(), expected: None, id, dry_run: false }).await
     }
