@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use weir_domain::amount::{Money, Tokens};
 use weir_domain::budget::{Budget, BudgetLimit};
 use weir_domain::desk::{Answer, Desk, HOLD_LIFETIME, Mark, NodeSlice, RESERVATION_WINDOW, Release, Reserve};
-use weir_domain::ids::{HoldId, NodeId, ReservationId, ServiceId};
-use weir_domain::ledger::{Event, Ledger, Quantity, Refusal, Settle};
+use weir_domain::ids::{HoldId, NodeId, ReservationId, ServiceId, SliceId};
+use weir_domain::ledger::{Event, Ledger, Quantity, Refusal, Settle, SliceState};
 use weir_domain::policy::{Enforcement, Terms};
 use weir_domain::time::Timestamp;
 
@@ -37,13 +37,18 @@ pub(crate) struct Node {
     under_way: BTreeMap<HoldId, (ServiceId, Timestamp)>,
     admitted: BTreeMap<ReservationId, HoldId>,
     drawn: BTreeMap<ReservationId, NodeSlice>,
+    /// Slices that gateways had from the node before this one.
+    drawn_before: BTreeMap<ReservationId, SliceId>,
     released: BTreeSet<ReservationId>,
     settled: BTreeSet<HoldId>,
 }
 
 impl Node {
     pub(crate) fn new(ledger: Ledger, now: Timestamp) -> Self {
+        let open = ledger.slices().filter(|(_, slice)| slice.state() == SliceState::Open);
+        let at_gateways = open.filter_map(|(id, slice)| Some((slice.holder()?.reservation, id)));
         Self {
+            drawn_before: at_gateways.collect(),
             desk: Desk::new(ledger, now),
             appending: None,
             waiting: Vec::new(),
@@ -117,15 +122,19 @@ impl Node {
         let (reservation, need) = (ask.reservation, ask.need);
         let Answer { what: drawn, after } = self.desk.draw(from, ask, ahead);
         if let Ok(now) = drawn {
+            let before_crash = self.drawn_before.get(&reservation);
             match self.drawn.insert(reservation, now) {
                 Some(before) if before != now => {
                     return Err(format!("idempotence: {reservation} drew {before:?}, and now {now:?}"));
                 }
-                None if !now.quantity.covers(need) => {
+                None if before_crash.is_some_and(|slice| *slice != now.slice) => {
+                    return Err(format!("idempotence: {reservation} drew {before_crash:?}, and now {now:?}"));
+                }
+                None if before_crash.is_none() && !now.quantity.covers(need) => {
                     return Err(format!("conservation: {need:?} was needed, {now:?} is drawn"));
                 }
-                Some(_) => seen.drawn_again += 1,
-                None => {}
+                None if before_crash.is_none() => {}
+                _ => seen.drawn_again += 1,
             }
         }
         let drawn = drawn.map(|drawn| (drawn.slice, drawn.quantity.tokens));
