@@ -49,7 +49,7 @@ fn a_budget_whose_period_is_over_is_told_as_of_the_next_though_nobody_opened_tha
     let mut story = Story::given_pool(600_000).and("chat", with_budget(1_000));
     let (used, held) = (story.reserve("chat", 300).unwrap(), story.reserve("chat", 600).unwrap());
     story.settle(used, 300);
-    story.wait_ms(DAY_MS);
+    story.wait_ms(DAY_MS / 2);
     let next = Period::Day.holding(story.desk.ledger().at(), Zone::UTC).end();
     let headroom = |asked| story.desk.headroom(&service("chat"), Some(quantity(asked))).unwrap();
     assert_eq!(headroom(300).prospect.unwrap().1, Ok(()));
