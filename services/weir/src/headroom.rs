@@ -210,7 +210,10 @@ fn budget_text(budget: &BudgetStanding, now: Timestamp) -> String {
 fn held(headroom: &Headroom) -> String {
     let held = grouped(headroom.held.saturating_sub(headroom.in_hand));
     match headroom.holds {
-        0 => format!("{held} tokens, by no request under way"),
+        0 if held == "0" => "nothing".to_owned(),
+        0 => format!(
+            "{held} tokens, by no request under way: not settled yet, or left by a crash and counted as spent"
+        ),
         1 => format!("{held} tokens, by 1 request under way"),
         holds => format!("{held} tokens, by {} requests under way", grouped(holds)),
     }
