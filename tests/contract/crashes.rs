@@ -118,17 +118,24 @@ async fn a_full_disk() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A journal of several segments, its records, and its last segment.
+/// A journal of several segments, its records, and its last segment, which has more than one record: what is damaged in it is not
+/// its end.
 async fn write_segments(dir: &Path) -> anyhow::Result<(Vec<Record>, PathBuf)> {
     let journal = open(dir, &in_small_segments())?;
     let mut records = Vec::new();
-    for number in 0..60_usize {
+    loop {
         let record = record("key", vec![b'x'; rand::rng().random_range(0..300)]);
-        records.push(record.clone());
-        let position = journal.append(Topic::Usage, vec![record]).await?[0];
-        ensure!(position.offset.get() == number as u64);
+        let position = journal.append(Topic::Usage, vec![record.clone()]).await?[0];
+        ensure!(position.offset.get() == records.len() as u64);
+        records.push(record);
+        if records.len() < 60 {
+            continue;
+        }
+        let last = segments(dir)?.pop().context("there are segments")?;
+        if read_from(&last, 0)?.count() > 1 {
+            return Ok((records, last));
+        }
     }
-    Ok((records, segments(dir)?.pop().context("there are segments")?))
 }
 
 fn segments(dir: &Path) -> anyhow::Result<Vec<PathBuf>> {
