@@ -8,7 +8,10 @@ use weir_domain::amount::{Decimal, Money};
 use weir_domain::ids::{PoolId, ServiceId};
 use weir_domain::time::Timestamp;
 use weir_proto::codec;
-use weir_proto::quota::v1::{ActiveBurst, BudgetStanding, GetHeadroomRequest, Headroom, Prospect, Standing};
+use weir_proto::quota::v1::refused::Retry;
+use weir_proto::quota::v1::{
+    ActiveBurst, BudgetStanding, GetHeadroomRequest, Headroom, NoRetry, Prospect, Standing,
+};
 use weir_runtime::clock::{Clock, SystemClock};
 
 use crate::config::Config;
@@ -240,7 +243,9 @@ fn prospect_text(prospect: &Prospect) -> String {
     let Some(refused) = &prospect.refused else {
         return format!("a request of {asked} tokens would pass now");
     };
-    format!("a request of {asked} tokens would be refused now: {}", output::with_marks(&refused.message))
+    let never = refused.retry == Some(Retry::NoRetry(NoRetry::Never.into()));
+    let when = if never { "cannot pass as things stand" } else { "would be refused now" };
+    format!("a request of {asked} tokens {when}: {}", output::with_marks(&refused.message))
 }
 
 #[cfg(test)]

@@ -79,7 +79,7 @@ fn check_terms(terms: &Terms, place: &str, found: &mut Findings) {
         format!("lending {lending} is more than baseline {baseline}, and only that can be lent; lower it")
     });
     found.require(terms.requests != Some(RequestsPerMinute::ZERO), place, || {
-        "requests must be at least 1 a minute; leave them out if they are not limited".to_owned()
+        "requests_per_minute must be at least 1; leave it out if requests are not limited".to_owned()
     });
     found.require(terms.in_flight_max != Some(0), place, || {
         "in_flight_max must be at least 1; leave it out if it is not limited".to_owned()

@@ -77,7 +77,7 @@ fn check_pools(policy: &Policy, found: &mut Findings) {
         found.require(has_capacity, &place, || "has no capacity; state its tokens per minute".to_owned());
         let requests = pool.requests != Some(RequestsPerMinute::ZERO);
         found.require(requests, &place, || {
-            "requests must be at least 1 a minute; leave them out if they are not limited".to_owned()
+            "requests_per_minute must be at least 1; leave it out if requests are not limited".to_owned()
         });
         check_thresholds(pool, &place, found);
         for model in &pool.models {

@@ -99,7 +99,7 @@ fn every_number_of_an_allocation_must_make_sense() {
             "ceiling 39999 is less than baseline 40000; make it as much, or more to let it borrow",
             "request_max 0 must be from 1 to 1099511627775 tokens",
             "lending 40001 is more than baseline 40000, and only that can be lent; lower it",
-            "requests must be at least 1 a minute; leave them out if they are not limited",
+            "requests_per_minute must be at least 1; leave it out if requests are not limited",
             "in_flight_max must be at least 1; leave it out if it is not limited",
             "tokens_per_outage must be at least 1; choose failure mode closed to admit nothing",
             "a lapse is not stated: it follows from an exception that waives the sandbox limit",

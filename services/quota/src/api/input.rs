@@ -52,7 +52,8 @@ pub(super) fn parsed<T: FromStr<Err: std::fmt::Display>>(text: &str, field: &str
 
 /// A reservation's id: a UUIDv7, because ids are remembered by when they were minted.
 pub(super) fn reservation(text: &str, field: &str) -> Result<ReservationId, Status> {
-    uuid_v7(parsed(text, field)?, field)
+    let id: ReservationId = text.parse().map_err(|_| no_uuid_v7(field))?;
+    uuid_v7(id, field)
 }
 
 /// A reservation's id in 16 bytes, big end first.
@@ -73,9 +74,13 @@ fn bits(bytes: &[u8], field: &str) -> Result<u128, Status> {
 
 fn uuid_v7(id: ReservationId, field: &str) -> Result<ReservationId, Status> {
     if id.as_u128() >> 76 & 0xf != 7 {
-        return Err(invalid(field, "is not a UUIDv7 (RFC 9562) in 32 hexadecimal digits"));
+        return Err(no_uuid_v7(field));
     }
     Ok(id)
+}
+
+fn no_uuid_v7(field: &str) -> Status {
+    invalid(field, "is not a UUIDv7 (RFC 9562) in 32 hexadecimal digits")
 }
 
 /// A number of tokens that some call could use.

@@ -92,6 +92,14 @@ fn everything_that_limits_is_shown_with_how_far_it_is_used() {
 }
 
 #[test]
+fn what_never_passes_is_not_said_to_be_refused_for_now() {
+    let retry = Some(Retry::NoRetry(NoRetry::Never.into()));
+    let refused = Some(Refused { message: "it is too large".to_owned(), retry, ..Refused::default() });
+    let said = prospect_text(&Prospect { tokens: 5_000, refused });
+    assert_eq!(said, "a request of 5 000 tokens cannot pass as things stand: it is too large");
+}
+
+#[test]
 fn a_budget_that_leaves_less_than_the_buckets_is_what_binds() {
     let standing = Standing { available: 500, ..sample().standing.unwrap() };
     let bound = Headroom { standing: Some(standing), binding_budget: "day".to_owned(), ..sample() };
