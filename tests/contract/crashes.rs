@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Stdio};
+use std::process::Stdio;
 use std::sync::Arc;
 
 use anyhow::{Context, ensure};
@@ -78,8 +78,10 @@ async fn a_killed_process_loses_nothing_acknowledged(fsync: &str) -> anyhow::Res
 type Acknowledged = BTreeMap<(u32, u64), (String, String)>;
 
 fn kill_after(dir: &Path, fsync: &str, lines: usize, acknowledged: &mut Acknowledged) -> anyhow::Result<()> {
-    let (mut child, mut output, mut text) = begun(dir, fsync)?;
-    for _ in 1..lines {
+    let mut child = children::append_for_ever(dir, fsync)?.stdout(Stdio::piped()).spawn()?;
+    let mut output = BufReader::new(child.stdout.take().context("the output is piped")?);
+    let mut text = String::new();
+    for _ in 0..lines {
         output.read_line(&mut text)?;
     }
     child.kill()?;
@@ -92,22 +94,6 @@ fn kill_after(dir: &Path, fsync: &str, lines: usize, acknowledged: &mut Acknowle
     }
     ensure!(whole.lines().count() >= lines, "the child ended before it was killed");
     Ok(())
-}
-
-/// A child that appends, and its first line. What other trials start at the same moment inherits for an instant the lock that this
-/// process had on the directory, and then the child finds it in use.
-fn begun(dir: &Path, fsync: &str) -> anyhow::Result<(Child, BufReader<ChildStdout>, String)> {
-    const TRIES: usize = 100;
-    for _ in 0..TRIES {
-        let mut child = children::append_for_ever(dir, fsync)?.stdout(Stdio::piped()).spawn()?;
-        let mut output = BufReader::new(child.stdout.take().context("the output is piped")?);
-        let mut first = String::new();
-        if output.read_line(&mut first)? > 0 {
-            return Ok((child, output, first));
-        }
-        child.wait()?;
-    }
-    anyhow::bail!("the child does not begin")
 }
 
 fn place(line: &str) -> anyhow::Result<((u32, u64), (String, String))> {

@@ -38,17 +38,16 @@ pub(crate) async fn embedded(size: Size) -> anyhow::Result<()> {
     let mut weir = world.start("weir", &["up"])?;
     world.ready(world.ports.telemetry[0]).await.with_context(|| weir.log_tail())?;
     let mut calls = Calls::start(&world, size)?;
-    while calls.go_on_to_the_next_kill().await? {
+    while calls.go_on_to_the_next_kill().await.with_context(|| weir.log_tail())? {
         if calls.random.random_bool(0.3) {
             // Its only child is the engine; `weir up` must start it again.
             weir.children().into_iter().for_each(process::kill);
         } else {
             weir.kill();
             weir = world.start("weir", &["up"])?;
-            world.ready(world.ports.telemetry[0]).await.with_context(|| weir.log_tail())?;
         }
     }
-    world.ready(world.ports.telemetry[0]).await?;
+    world.ready(world.ports.telemetry[0]).await.with_context(|| weir.log_tail())?;
     calls.weigh(&world).await.with_context(|| weir.log_tail())
 }
 
@@ -57,7 +56,7 @@ pub(crate) async fn kafka(broker: KafkaBroker, size: Size) -> anyhow::Result<()>
     let world = World::begin(FAST_EMULATOR).await?;
     let mut parts = Parts::start(&world, broker).await?;
     let mut calls = Calls::start(&world, size)?;
-    while calls.go_on_to_the_next_kill().await? {
+    while calls.go_on_to_the_next_kill().await.with_context(|| parts.logs())? {
         let part = calls.random.random_range(0..=ROLES.len());
         parts.kill(&world, part)?;
     }
@@ -93,12 +92,15 @@ impl Calls {
     }
 
     /// Lets callers work until the next kill is due; false if there is none any more and they have ended.
+    ///
+    /// Between kills nobody waits for anything else: callers that are left alone could come to their end.
     async fn go_on_to_the_next_kill(&mut self) -> anyhow::Result<bool> {
         let Some(due) = self.due.pop() else {
             (&mut self.work).await??;
             return Ok(false);
         };
         tokio::select! {
+            biased;
             () = self.outcome.answers(due) => {}
             ended = &mut self.work => bail!("callers ended before kill {}: {ended:?}", self.kills + 1),
         }

@@ -5,7 +5,6 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -15,12 +14,14 @@ use libtest_mimic::{Completion, Failed};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
+use crate::process::free_port;
+
 /// The version that is fetched.
 pub const VERSION: &str = "4.1.1";
 
 /// A broker takes 4 s on two idle cores, and many times that on busy ones.
 const START_TIMEOUT: Duration = Duration::from_mins(2);
-/// A free port can be taken by somebody else between the choice and the start.
+/// Somebody else can listen on a port between its choice and the start.
 const START_ATTEMPTS: usize = 3;
 /// Any id does: the cluster is this one broker.
 const CLUSTER_ID: &str = "MkU3OEVBNTcwNTJENDM2Qk";
@@ -91,7 +92,7 @@ impl Drop for KafkaBroker {
 fn start_once(lib: &Path) -> Result<KafkaBroker, String> {
     let told = |what: &'static str| move |problem: std::io::Error| format!("{what}: {problem}");
     let dir = tempfile::Builder::new().prefix("weir-kafka-").tempdir().map_err(told("make a directory"))?;
-    let (port, controller_port) = free_ports().map_err(told("find free ports"))?;
+    let (port, controller_port) = (free_port(), free_port());
     let properties = dir.path().join("server.properties");
     let text = server_properties(dir.path(), port, controller_port);
     std::fs::write(&properties, text).map_err(told("write its properties"))?;
@@ -154,12 +155,6 @@ fn server_properties(dir: &Path, port: u16, controller_port: u16) -> String {
          group.initial.rebalance.delay.ms=0\n",
         log_dir.display()
     )
-}
-
-/// Two ports that were free a moment ago.
-fn free_ports() -> std::io::Result<(u16, u16)> {
-    let (first, second) = (TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?);
-    Ok((first.local_addr()?.port(), second.local_addr()?.port()))
 }
 
 #[expect(clippy::disallowed_methods, reason = "bounds the wait for another process")]

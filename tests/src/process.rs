@@ -2,9 +2,13 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, TcpListener, UdpSocket};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Output, Stdio};
+use std::sync::Mutex;
+
+use rand::Rng;
 
 /// The first argument that makes a test executable behave as `weir`.
 pub(crate) const AS_WEIR: &str = "as-weir";
@@ -127,8 +131,21 @@ pub fn kill(id: u32) {
     drop(Command::new("kill").arg("-KILL").arg(id.to_string()).status());
 }
 
-/// A port of this machine that nobody listens on now.
+/// A port of this machine that is this process's alone, for as long as it lives and whether or not anything listens there.
+///
+/// What a scenario kills must come back at the same port. So ports are not taken from those that the kernel hands to
+/// whoever asks for any, and a number is reserved by holding it where Weir never listens: over UDP.
 pub fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has free ports");
-    listener.local_addr().expect("a bound socket has an address").port()
+    static RESERVED: Mutex<Vec<UdpSocket>> = Mutex::new(Vec::new());
+    /// Kernels hand out ports from 16,384 or 32,768 on.
+    const PORTS: Range<u16> = 10_000..16_000;
+    let mut random = rand::rng();
+    loop {
+        let port = random.random_range(PORTS);
+        let Ok(reservation) = UdpSocket::bind((Ipv4Addr::LOCALHOST, port)) else { continue };
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            RESERVED.lock().expect("a push does not panic").push(reservation);
+            return port;
+        }
+    }
 }

@@ -65,5 +65,10 @@ where
 fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> Result<Completion, Failed> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let done = runtime.block_on(work);
-    done.map(|()| Completion::Completed).map_err(|problem| Failed::from(format!("{problem:#}")))
+    done.map(|()| Completion::Completed).map_err(|problem| {
+        let problem = format!("{problem:#}");
+        // The harness says it at the very end, and a run that is cut short never.
+        say(&problem);
+        Failed::from(problem)
+    })
 }

@@ -3,9 +3,14 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The file that is locked; it holds the process id of the holder.
 const LOCK_FILE: &str = "lock";
+/// How long a new holder waits for one that was killed. Its lock falls with it, but a process that it was just starting
+/// has inherited the lock until it is what it is to be.
+const HANDOVER_MAX: Duration = Duration::from_secs(1);
+const HANDOVER_STEP: Duration = Duration::from_millis(20);
 
 /// Why a directory could not be locked.
 #[derive(Debug, thiserror::Error)]
@@ -38,19 +43,25 @@ pub struct DirLock {
 }
 
 impl DirLock {
-    /// Locks a directory, and creates it if it is not there.
+    /// Locks a directory, and creates it if it is not there. Waits a moment for a holder that is just dying.
     pub fn acquire(dir: &Path) -> Result<Self, LockError> {
         let io = |source| LockError::Io { dir: dir.to_owned(), source };
         std::fs::create_dir_all(dir).map_err(io)?;
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
         let mut file = options.open(dir.join(LOCK_FILE)).map_err(io)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(LockError::Held { dir: dir.to_owned(), holder: holder(&mut file) });
+        let mut waited = Duration::ZERO;
+        while let Err(refused) = file.try_lock() {
+            match refused {
+                TryLockError::WouldBlock if waited < HANDOVER_MAX => {
+                    std::thread::sleep(HANDOVER_STEP);
+                    waited += HANDOVER_STEP;
+                }
+                TryLockError::WouldBlock => {
+                    return Err(LockError::Held { dir: dir.to_owned(), holder: holder(&mut file) });
+                }
+                TryLockError::Error(source) => return Err(io(source)),
             }
-            Err(TryLockError::Error(source)) => return Err(io(source)),
         }
         write_holder(&mut file).map_err(io)?;
         Ok(Self { _file: file })
@@ -85,5 +96,17 @@ mod tests {
         );
         drop(first);
         DirLock::acquire(dir.path()).unwrap();
+    }
+
+    #[test]
+    fn a_holder_that_is_just_dying_is_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = DirLock::acquire(dir.path()).unwrap();
+        let dying = std::thread::spawn(move || {
+            std::thread::sleep(2 * HANDOVER_STEP);
+            drop(first);
+        });
+        DirLock::acquire(dir.path()).unwrap();
+        dying.join().unwrap();
     }
 }
