@@ -29,6 +29,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .bytes(".weir.storage")
         .bytes(".weir.quota.v1.Settled")
         .bytes(".weir.quota.v1.SliceDrawn")
+        .bytes(".weir.quota.v1.SliceHolder")
         .bytes(".weir.quota.v1.IntendedStep")
         .bytes(".weir.quota.v1.Outstanding")
         .bytes(".weir.quota.v1.SessionReserve")

@@ -44,9 +44,10 @@ pub(super) fn tokens() -> impl Strategy<Value = Tokens> {
 /// A node, and what it asked for a slice with.
 pub(super) fn holder() -> impl Strategy<Value = Holder> {
     let node = select(vec!["gateway-1", "gateway-2"]);
-    (node, any::<u128>()).prop_map(|(node, reservation)| Holder {
+    (node, any::<u128>(), instant()).prop_map(|(node, reservation, hand_out_until)| Holder {
         node: node.parse().unwrap(),
         reservation: ReservationId::new(reservation),
+        hand_out_until,
     })
 }
 

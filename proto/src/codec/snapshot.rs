@@ -24,7 +24,7 @@ use weir_domain::ledger::LedgerImage;
 use weir_domain::org::OrgImage;
 
 /// The version of the format. Goes up with every change of what the bytes mean; other versions are not read.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 const ID_BYTES: usize = 16;
 
 /// The state of a quota node when it had read each partition up to an offset.

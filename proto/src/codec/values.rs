@@ -13,6 +13,8 @@ use weir_domain::ids::{NodeId, ReservationId};
 use weir_domain::ledger::Holder;
 use weir_domain::time::{Timestamp, Window};
 
+use crate::quota::v1 as wire;
+
 const NANOS_PER_SEC: i64 = 1_000_000_000;
 
 /// An instant for the wire.
@@ -87,19 +89,17 @@ pub(super) fn all_parsed<T: FromStr<Err: Display>>(
 pub(super) struct Holders<'a>(HashMap<&'a str, NodeId>);
 
 impl<'a> Holders<'a> {
-    /// The node of that name and what it asked with, by the names of their fields; none if the name is empty, which is the
-    /// quota node itself.
+    /// Who holds a slice, if it is not the quota node itself.
     pub(super) fn holder(
         &mut self,
-        name: &'a str,
-        reservation: &[u8],
-        [name_field, reservation_field]: [&'static str; 2],
+        wire: Option<&'a wire::SliceHolder>,
     ) -> Result<Option<Holder>, DecodeError> {
-        if name.is_empty() {
-            return Ok(None);
-        }
-        let reservation = ReservationId::new(bits_from_wire(reservation, reservation_field)?);
-        Ok(Some(Holder { node: self.named(name, name_field)?, reservation }))
+        let Some(wire) = wire else { return Ok(None) };
+        Ok(Some(Holder {
+            node: self.named(&wire.node, "holder.node")?,
+            reservation: ReservationId::new(bits_from_wire(&wire.reservation, "holder.reservation")?),
+            hand_out_until: timestamp_from_wire(wire.hand_out_until.as_ref(), "holder.hand_out_until")?,
+        }))
     }
 
     fn named(&mut self, name: &'a str, field: &'static str) -> Result<NodeId, DecodeError> {
@@ -112,10 +112,13 @@ impl<'a> Holders<'a> {
     }
 }
 
-/// The node that holds a slice and what it asked with; both empty for the quota node itself.
-pub(super) fn holder_to_wire(holder: Option<&Holder>) -> (String, Bytes) {
-    let bytes = |holder: &Holder| Bytes::copy_from_slice(&holder.reservation.as_u128().to_be_bytes());
-    holder.map(|holder| (holder.node.to_string(), bytes(holder))).unwrap_or_default()
+/// Who holds a slice.
+pub(super) fn holder_to_wire(holder: &Holder) -> wire::SliceHolder {
+    wire::SliceHolder {
+        node: holder.node.to_string(),
+        reservation: Bytes::copy_from_slice(&holder.reservation.as_u128().to_be_bytes()),
+        hand_out_until: Some(timestamp_to_wire(holder.hand_out_until)),
+    }
 }
 
 /// A value of an enumeration. Which of them are fit to be here is for the caller to say.

@@ -94,11 +94,9 @@ fn what_to_wire(what: &Moved, holds: &mut BytesMut) -> What {
 }
 
 fn drawn_to_wire(drawn: &Drawn) -> wire::SliceDrawn {
-    let (holder, reservation) = holder_to_wire(drawn.holder.as_ref());
     wire::SliceDrawn {
         slice: drawn.slice.as_u64(),
-        holder,
-        reservation,
+        holder: drawn.holder.as_ref().map(holder_to_wire),
         tokens: drawn.tokens.get(),
         borrowed: level_to_wire(drawn.borrowed),
         unenforced: level_to_wire(drawn.unenforced),
@@ -163,10 +161,9 @@ impl<'a> Reader<'a> {
     }
 
     fn drawn(&mut self, wire: &'a wire::SliceDrawn) -> Result<Drawn, DecodeError> {
-        const HOLDER: [&str; 2] = ["movements.drawn.holder", "movements.drawn.reservation"];
         Ok(Drawn {
             slice: SliceId::new(wire.slice),
-            holder: self.holders.holder(&wire.holder, &wire.reservation, HOLDER)?,
+            holder: self.holders.holder(wire.holder.as_ref())?,
             tokens: Tokens::new(wire.tokens),
             borrowed: level_from_wire(&wire.borrowed, "movements.drawn.borrowed")?,
             unenforced: level_from_wire(&wire.unenforced, "movements.drawn.unenforced")?,

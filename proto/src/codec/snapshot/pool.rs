@@ -135,12 +135,10 @@ fn slice_to_wire(slice: &SliceImage) -> wire::SliceImage {
         SliceState::Sealed { holds } => (wire::SliceState::Sealed, holds),
         SliceState::Lapsed => (wire::SliceState::Lapsed, 0),
     };
-    let (holder, reservation) = holder_to_wire(slice.holder.as_ref());
     wire::SliceImage {
         id: slice.id.as_u64(),
         account: slice.place.get(),
-        holder,
-        reservation,
+        holder: slice.holder.as_ref().map(holder_to_wire),
         state: state.into(),
         holds,
         tokens: slice.outstanding.tokens.get(),
@@ -160,7 +158,6 @@ struct SliceReader<'a> {
 
 impl<'a> SliceReader<'a> {
     fn slice(&mut self, wire: &'a wire::SliceImage) -> Result<SliceImage, DecodeError> {
-        const HOLDER: [&str; 2] = ["pools.slices.holder", "pools.slices.reservation"];
         let place = Place::new(wire.account);
         if place.index() >= self.accounts {
             let problem = format!("is {}, and there are {} accounts", wire.account, self.accounts);
@@ -169,7 +166,7 @@ impl<'a> SliceReader<'a> {
         Ok(SliceImage {
             id: SliceId::new(wire.id),
             place,
-            holder: self.holders.holder(&wire.holder, &wire.reservation, HOLDER)?,
+            holder: self.holders.holder(wire.holder.as_ref())?,
             state: state_from_wire(wire)?,
             outstanding: quantity(wire.tokens, wire.money_nano),
             borrowed: level_from_wire(&wire.borrowed, "pools.slices.borrowed")?,

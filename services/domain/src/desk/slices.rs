@@ -1,10 +1,11 @@
 //! Slices at the desk: drawn, taken up, filled again, sealed; and those that nodes hold.
 
 use crate::amount::Tokens;
+use crate::bucket::Plan;
 use crate::desk::in_hand::InHand;
 use crate::desk::reservations::Seen;
 use crate::desk::{Answer, Desk, LOOKED_AT_AFTER, NODE_SLICE_LIFETIME, Reserve, SLICE_LIFETIME};
-use crate::ids::{NodeId, ReservationId, SliceId};
+use crate::ids::{NodeId, SliceId};
 use crate::ledger::levels::Place;
 use crate::ledger::{
     Draw, DrawDecided, Drawn, HOLDS_PER_SLICE, Holder, Limit, Quantity, Refusal, Seal, Slice, SliceState,
@@ -21,6 +22,8 @@ pub struct NodeSlice {
     /// The limit that would have refused it, were the allocation not in shadow mode; not known of one that an earlier desk
     /// drew.
     pub shadowed: Option<Limit>,
+    /// Until when it may be handed out; what is left is returned after that.
+    pub hand_out_until: Timestamp,
 }
 
 /// What a node was given for its reservation of a slice.
@@ -66,8 +69,11 @@ impl Desk {
             return Err(Refusal::CountedByCall { limit });
         }
         self.open_budgets(place);
-        let holder = Some(Holder { node: node.clone(), reservation: ask.reservation });
-        let decided = self.decide_draw(&Draw { service, holder, need, ahead })?;
+        // What an edge lets be drawn counts up to it: a burst is over when it is over at its nodes too.
+        let lapses = now.plus(NODE_SLICE_LIFETIME);
+        let hand_out_until = self.edge_after(place, now).map_or(lapses, |edge| lapses.min(edge));
+        let holder = Holder { node: node.clone(), reservation: ask.reservation, hand_out_until };
+        let decided = self.decide_draw(&Draw { service, holder: Some(holder), need, ahead })?;
         let Drawn { slice, tokens, money, .. } = decided.drawn;
         let shadowed = decided.shadowed.as_ref().map(Refusal::limit);
         if let Some(limit) = shadowed {
@@ -75,9 +81,9 @@ impl Desk {
         }
         self.happen(decided.into_movement());
         self.tell_shadowed(place);
-        self.at_nodes.push_back((now.plus(NODE_SLICE_LIFETIME), slice));
+        self.at_nodes.push_back((lapses, slice));
         self.tell_thresholds(place);
-        let given = NodeSlice { slice, quantity: Quantity { tokens, money }, shadowed };
+        let given = NodeSlice { slice, quantity: Quantity { tokens, money }, shadowed, hand_out_until };
         self.draws.remember(ask.reservation, DrawnFor { given, place }, now);
         Ok(given)
     }
@@ -169,10 +175,18 @@ impl Desk {
     /// The account may draw what its plans say now. Whether that is less than before.
     pub(super) fn entitle_to_what_is_now(&mut self, place: Place) -> bool {
         let now = self.ledger.at();
-        let plans = [self.ledger.levels().plan(place), self.ledger.account_at(place).borrow_plan()];
-        let rate = plans.iter().map(|plan| plan.at(now).rate).sum();
-        let until = plans.iter().filter_map(|plan| plan.edge_after(now)).min();
+        let rate = self.plans(place).map(|plan| plan.at(now).rate).sum();
+        let until = self.edge_after(place, now);
         self.hands[place.index()].entitle_to(rate, until)
+    }
+
+    /// When what an account may draw is another than at an instant.
+    fn edge_after(&self, place: Place, at: Timestamp) -> Option<Timestamp> {
+        self.plans(place).filter_map(|plan| plan.edge_after(at)).min()
+    }
+
+    fn plans(&self, place: Place) -> impl Iterator<Item = &Plan> {
+        [self.ledger.levels().plan(place), self.ledger.account_at(place).borrow_plan()].into_iter()
     }
 
     fn take_in_hand(&mut self, place: Place, decided: DrawDecided) -> InHand {
@@ -220,12 +234,11 @@ impl Desk {
     /// Slices of an earlier desk count as spent; those of nodes lapse unless they are returned.
     pub(super) fn lapse_what_was_open(&mut self) {
         let open = self.ledger.slices().filter(|(_, slice)| slice.state() == SliceState::Open);
-        let drawn_for = |slice: &Slice| slice.holder().map(|holder| holder.reservation);
-        let mut open: Vec<_> = open.map(|(id, slice)| (id, drawn_for(slice))).collect();
-        open.sort_unstable();
-        for (slice, drawn_for) in open {
-            match drawn_for {
-                Some(reservation) => self.leave_at_node(slice, reservation),
+        let mut open: Vec<_> = open.map(|(id, slice)| (id, slice.holder().cloned())).collect();
+        open.sort_unstable_by_key(|(id, _)| *id);
+        for (slice, holder) in open {
+            match holder {
+                Some(holder) => self.leave_at_node(slice, &holder),
                 None => self.lapse(slice),
             }
         }
@@ -233,12 +246,13 @@ impl Desk {
 
     /// A slice that a node drew from an earlier desk stays the node's, under the same id. What was settled of it already is
     /// not told again.
-    fn leave_at_node(&mut self, slice: SliceId, reservation: ReservationId) {
-        let now = self.ledger.at();
+    fn leave_at_node(&mut self, slice: SliceId, holder: &Holder) {
+        let (now, reservation, hand_out_until) =
+            (self.ledger.at(), holder.reservation, holder.hand_out_until);
         self.at_nodes.push_back((now.plus(NODE_SLICE_LIFETIME), slice));
         let Some(known) = self.ledger.slice(slice) else { return };
         if self.draws.seen(reservation, now) == Seen::Unseen {
-            let given = NodeSlice { slice, quantity: known.outstanding(), shadowed: None };
+            let given = NodeSlice { slice, quantity: known.outstanding(), shadowed: None, hand_out_until };
             self.draws.remember(reservation, DrawnFor { given, place: known.place() }, now);
         }
     }

@@ -67,6 +67,9 @@ pub struct Holder {
     pub node: NodeId,
     /// Under which id it was asked for.
     pub reservation: ReservationId,
+    /// Until when it may be handed out: until what let it be drawn is over, a burst for instance, and never longer than a
+    /// node may keep a slice.
+    pub hand_out_until: Timestamp,
 }
 
 /// Hand out no more from a slice, and return what is left of it: the ledger calls a slice that was returned sealed.

@@ -1,7 +1,7 @@
 //! What gateways and quota nodes say to each other.
 
 use weir_domain::amount::Tokens;
-use weir_domain::desk::{Decision, Release};
+use weir_domain::desk::{Decision, NodeSlice, Release};
 use weir_domain::ids::{HoldId, ReservationId, ServiceId, SliceId};
 use weir_domain::ledger::{Refusal, Seal};
 
@@ -43,7 +43,7 @@ pub(crate) enum Tell {
     Settled(HoldId),
     Released,
     Extended,
-    Drawn { reservation: ReservationId, drawn: Result<(SliceId, Tokens), Refusal> },
+    Drawn { reservation: ReservationId, drawn: Result<NodeSlice, Refusal> },
     Returned(SliceId),
     Undecided,
 }

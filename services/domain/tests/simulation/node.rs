@@ -137,7 +137,6 @@ impl Node {
                 _ => seen.drawn_again += 1,
             }
         }
-        let drawn = drawn.map(|drawn| (drawn.slice, drawn.quantity.tokens));
         Ok(Answer { what: Tell::Drawn { reservation, drawn }, after })
     }
 

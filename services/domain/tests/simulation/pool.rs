@@ -153,7 +153,7 @@ impl Pool {
     pub(crate) fn tell(&mut self, to: usize, tell: Tell, stage: &mut Stage) -> Checked {
         let is_recorded = match &tell {
             Tell::Decided { decision: Ok(admitted), .. } => self.journal.has_drawn(admitted.hold.slice()),
-            Tell::Drawn { drawn: Ok((slice, _)), .. } => self.journal.has_drawn(*slice),
+            Tell::Drawn { drawn: Ok(drawn), .. } => self.journal.has_drawn(drawn.slice),
             Tell::Settled(hold) => self.journal.has_settled(*hold),
             _ => true,
         };

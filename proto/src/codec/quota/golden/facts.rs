@@ -44,6 +44,11 @@ fn movements() -> Vec<Movement> {
     let hold = HoldId::try_pack(slice, 7, Tokens::new(100)).unwrap();
     let quantity = |tokens, money| Quantity { tokens: Tokens::new(tokens), money: Money::new(money) };
     let theirs = SliceId::new(slice.as_u64() + 1);
+    let holder = Holder {
+        node: id("gateway-1"),
+        reservation: ReservationId::new(0x17),
+        hand_out_until: window().end(),
+    };
     let drawn = |slice, holder, borrowed, unenforced| Drawn {
         slice,
         holder,
@@ -55,16 +60,7 @@ fn movements() -> Vec<Movement> {
     let moved = [
         (0, "chat", Moved::BudgetOpened { budget: id("month"), period: window() }),
         (0, "chat", Moved::Drawn(drawn(slice, None, 0, 0))),
-        (
-            1,
-            "search",
-            Moved::Drawn(drawn(
-                theirs,
-                Some(Holder { node: id("gateway-1"), reservation: ReservationId::new(0x17) }),
-                70,
-                3,
-            )),
-        ),
+        (1, "search", Moved::Drawn(drawn(theirs, Some(holder), 70, 3))),
         (1, "chat", Moved::Settled { hold, held: Money::new(400), used: quantity(120, 300), metered: true }),
         (1, "chat", Moved::Settled { hold, held: Money::ZERO, used: quantity(7, 0), metered: false }),
         (2, "chat", Moved::ThresholdReached { budget: id("month"), percent: 80 }),
@@ -151,7 +147,7 @@ pub(in crate::codec) fn of_pools() -> Vec<QuotaFact> {
         governed(TermsChanged::BurstDenied { burst: id("launch") }),
         governed(TermsChanged::BurstRevoked { burst: id("launch") }),
         governed(TermsChanged::BurstExtended { burst: id("launch"), end: at(40) }),
-        governed(TermsChanged::DebtForgiven { service: id("chat"), version: 7 }),
+        governed(TermsChanged::DebtForgiven { service: id("chat"), version: 7, tokens: Tokens::new(900) }),
     ]
 }
 

@@ -1,8 +1,11 @@
 //! Stories of slices: few draws for many requests, and what a crash leaves.
 
+use std::time::Duration;
+
 use super::story::{Story, service, terms};
 use crate::amount::Tokens;
 use crate::burst::Approval;
+use crate::desk::NODE_SLICE_LIFETIME;
 use crate::ids::HoldId;
 use crate::policy::Terms;
 
@@ -140,6 +143,22 @@ fn what_a_burst_let_draw_is_not_handed_out_once_it_is_over() {
         more += 10;
     }
     assert!(more <= 2_000, "{more} tokens at once, where the guarantee without the burst is 2,000 deep");
+    story.then_replays();
+}
+
+#[test]
+fn a_node_hands_out_what_a_burst_let_it_draw_no_longer_than_the_burst_lasts() {
+    let mut story = in_a_burst();
+    let reservation = story.mint();
+    let during = story.gateway_is_given(reservation, "chat", 2_000).unwrap();
+    assert_eq!(during.hand_out_until, story.now.plus(Duration::from_millis(1_100)), "the burst's end");
+    story.crash_for_ms(10);
+    let again = story.gateway_is_given(reservation, "chat", 2_000).unwrap();
+    assert_eq!(again.hand_out_until, during.hand_out_until, "another desk says the same");
+    story.wait_ms(2_000);
+    let reservation = story.mint();
+    let after = story.gateway_is_given(reservation, "chat", 100).unwrap();
+    assert_eq!(after.hand_out_until, story.now.plus(NODE_SLICE_LIFETIME));
     story.then_replays();
 }
 

@@ -3,7 +3,7 @@
 use crate::amount::{Money, RequestsPerMinute, Tokens, TokensPerMinute};
 use crate::authorship::Authorship;
 use crate::burst::{Approval, Burst, Category, GrantedBurst};
-use crate::desk::{Answer, Decision, Desk, Reserve};
+use crate::desk::{Answer, Decision, Desk, NodeSlice, Reserve};
 use crate::ids::{HoldId, NodeId, PoolId, ReservationId, ServiceId, SliceId};
 use crate::ledger::invariants::{
     invariant_conservation, invariant_outstanding, invariant_replay, invariant_sum,
@@ -16,7 +16,7 @@ use crate::time::{Timestamp, Window};
 pub(super) struct Story {
     pub(super) desk: Desk,
     pub(super) events: Vec<Event>,
-    now: Timestamp,
+    pub(super) now: Timestamp,
     minted: u128,
 }
 
@@ -177,10 +177,20 @@ impl Story {
         name: &str,
         tokens: u64,
     ) -> Result<SliceId, Refusal> {
+        self.gateway_is_given(reservation, name, tokens).map(|drawn| drawn.slice)
+    }
+
+    /// All that it is told of the slice.
+    pub(super) fn gateway_is_given(
+        &mut self,
+        reservation: ReservationId,
+        name: &str,
+        tokens: u64,
+    ) -> Result<NodeSlice, Refusal> {
         let ask = Reserve { reservation, service: service(name), need: quantity(tokens) };
         let drawn = self.desk.draw(&gateway(), &ask, Quantity::ZERO);
         self.record();
-        drawn.what.map(|drawn| drawn.slice)
+        drawn.what
     }
 
     /// It gives back so many of them, having handed out so many holds.

@@ -4,9 +4,10 @@
 //! again: nobody but quota knows whether the slice had lapsed, and the rest been given back, before.
 
 use weir_domain::amount::{Money, Tokens};
-use weir_domain::desk::NODE_SLICE_LIFETIME;
+use weir_domain::desk::{NODE_SLICE_LIFETIME, NodeSlice};
 use weir_domain::ids::{HoldId, ReservationId, ServiceId, SliceId};
 use weir_domain::ledger::{Quantity, Seal};
+use weir_domain::time::Timestamp;
 
 use super::Gateway;
 use crate::messages::Ask;
@@ -25,6 +26,7 @@ pub(super) enum Local {
     },
     Held {
         slice: SliceId,
+        until: Timestamp,
         free: Tokens,
         rest: Tokens,
         holds: u32,
@@ -49,7 +51,9 @@ impl Gateway {
                 }
                 None
             }
-            Some(Local::Held { slice, free, holds, .. }) if *free >= tokens => {
+            Some(Local::Held { slice, until, free, holds, .. })
+                if *free >= tokens && stage.now() < *until =>
+            {
                 let hold = HoldId::try_pack(*slice, *holds, tokens)?;
                 *free = free.saturating_sub(tokens);
                 *holds += 1;
@@ -85,17 +89,18 @@ impl Gateway {
         &mut self,
         in_pool: usize,
         of: ReservationId,
-        drawn: Option<(SliceId, Tokens)>,
+        drawn: Option<NodeSlice>,
         stage: &mut Stage,
     ) {
         let asked = |local: &Local| matches!(local, Local::Asked { reservation, .. } if *reservation == of);
         let key = self.locals.iter().find(|((pool, _), local)| *pool == in_pool && asked(local));
         let Some(key) = key.map(|(key, _)| key.clone()) else { return };
-        let Some((slice, free)) = drawn else {
+        let Some(NodeSlice { slice, quantity, hand_out_until, .. }) = drawn else {
             self.locals.remove(&key);
             return;
         };
-        self.locals.insert(key, Local::Held { slice, free, rest: Tokens::ZERO, holds: 0 });
+        let (free, rest) = (quantity.tokens, Tokens::ZERO);
+        self.locals.insert(key, Local::Held { slice, until: hand_out_until, free, rest, holds: 0 });
         let most = u64::try_from(NODE_SLICE_LIFETIME.as_millis()).expect("ten seconds are few") + 500;
         let wait = if stage.dice.percent(90) { stage.dice.ms(50..2_500) } else { stage.dice.ms(2_500..most) };
         self.later(wait, Timer::Return { pool: in_pool, slice, tries: 0 }, stage);
@@ -115,7 +120,7 @@ impl Gateway {
             return;
         }
         let seal = match local {
-            Local::Held { slice, free, rest, holds } => {
+            Local::Held { slice, free, rest, holds, .. } => {
                 Seal { slice, free: Quantity { tokens: free + rest, money: Money::ZERO }, holds }
             }
             Local::Sealed(seal) => seal,

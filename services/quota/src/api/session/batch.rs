@@ -4,6 +4,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use tonic::Status;
 use weir_domain::desk::{Admitted, Answer, Mark, NodeSlice};
 use weir_domain::ids::NodeId;
+use weir_proto::codec::timestamp_to_wire;
 use weir_proto::quota::v1 as wire;
 
 use super::super::refusal::{refused_to_wire, shadowed_to_wire};
@@ -135,11 +136,12 @@ fn draw(clerk: &mut Clerk, node: &NodeId, ask: &Ask, after: &mut Mark) -> Decide
 
 fn drawn_to_wire(drawn: Decided<NodeSlice>) -> wire::SessionDrawn {
     match drawn {
-        Ok(NodeSlice { slice, quantity, shadowed }) => wire::SessionDrawn {
+        Ok(NodeSlice { slice, quantity, shadowed, hand_out_until }) => wire::SessionDrawn {
             slice: slice.as_u64(),
             tokens: quantity.tokens.get(),
             refused: None,
             shadowed: shadowed_to_wire(shadowed),
+            hand_out_until: Some(timestamp_to_wire(hand_out_until)),
         },
         Err(refused) => wire::SessionDrawn { refused: Some(refused_to_wire(&refused)), ..Default::default() },
     }

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use weir_domain::amount::Tokens;
 use weir_domain::desk::NODE_SLICE_LIFETIME;
 use weir_domain::ids::{HoldId, ReservationId, SliceId};
+use weir_proto::codec::timestamp_to_wire;
 use weir_proto::quota::v1::{Limit, NoRetry, SessionBatch, SessionDraw, SessionDrawn, SessionReturn};
 
 use super::world::{Session, bytes_of, settle_in};
@@ -53,6 +54,8 @@ async fn a_slice_is_handed_out_settled_and_returned_to_the_token() {
     let (mut session, _) = Session::open(&service, vec![]).await;
     let drawn = session.draw(service.reservation_id(1), (200, 100), None).await;
     assert_eq!((drawn.tokens, drawn.refused), (300, None));
+    let lapses = timestamp_to_wire(service.clock.now().plus(NODE_SLICE_LIFETIME));
+    assert_eq!(drawn.hand_out_until, Some(lapses), "no burst ends before");
     assert_eq!(available(&service).await, 700);
     let (one, two) = (hand_out(drawn.slice, 0, 120), hand_out(drawn.slice, 1, 80));
     assert!(session.settle(&one, 70).await);
