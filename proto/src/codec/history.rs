@@ -4,8 +4,9 @@ use super::values::timestamp_to_wire;
 use crate::governance::v1 as wire;
 use weir_domain::org::Entry;
 
-/// A line of the history, for the wire. What nobody decided has no author.
-pub fn decision_to_wire(entry: &Entry) -> wire::Decision {
+/// A line of the history, for the wire: with what comes of it for access keys, if whoever reads it manages those. What nobody
+/// decided has no author.
+pub fn decision_to_wire(entry: &Entry, sees_access: bool) -> wire::Decision {
     let name = |name: Option<String>| name.unwrap_or_default();
     let by = entry.by.clone();
     let (author, reason, commit) =
@@ -18,6 +19,6 @@ pub fn decision_to_wire(entry: &Entry) -> wire::Decision {
         pool: name(entry.pool.as_ref().map(ToString::to_string)),
         service: name(entry.service.as_ref().map(ToString::to_string)),
         team: name(entry.team.as_ref().map(ToString::to_string)),
-        what: entry.what.clone(),
+        what: if sees_access { entry.whole() } else { entry.what.clone() },
     }
 }

@@ -33,7 +33,8 @@ use crate::authorship::Authorship;
 use crate::ids::{HoldId, ReservationId, ServiceId, SliceId};
 use crate::ledger::levels::Place;
 use crate::ledger::{
-    Change, ChangeRefused, Event, Governed, Ledger, Limit, Movement, Quantity, Refusal, decide_change,
+    Change, ChangeRefused, Event, Governed, Ledger, Limit, Movement, Quantity, Refusal, TermsChanged,
+    decide_change,
 };
 use crate::time::Timestamp;
 
@@ -191,12 +192,21 @@ impl Desk {
         // The ledger's time never goes back, as an author's may.
         let by = &Authorship { at: self.ledger.at(), ..by.clone() };
         let decided = decide_change(self.ledger.terms(), by, changes, expected);
-        for governed in decided.iter().flatten() {
+        let mut decided = decided;
+        for governed in decided.iter_mut().flatten() {
+            self.tell_what_is_forgiven(&mut governed.what);
             self.ledger.evolve(&Event::Governed(governed.clone()));
             self.events.push(Event::Governed(governed.clone()));
         }
         self.match_hands();
         self.answer(decided)
+    }
+
+    /// Terms do not know what is owed.
+    fn tell_what_is_forgiven(&self, what: &mut TermsChanged) {
+        if let TermsChanged::DebtForgiven { service, tokens, .. } = what {
+            *tokens = self.ledger.debt_of(service);
+        }
     }
 
     /// How many holds are under way in the pool.

@@ -14,16 +14,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
+use weir_domain::amount::Tokens;
 use weir_domain::authorship::Authorship;
 use weir_domain::fact::QuotaFact;
 use weir_domain::ids::PoolId;
-use weir_domain::ledger::{Change, ChangeRefused, Ledger};
+use weir_domain::ledger::{Change, Governed, Ledger, TermsChanged};
 use weir_domain::org::{CommandId, Decided, Event, Org, PolicyChange};
 use weir_domain::policy::Rules;
 use weir_runtime::clock::Clock;
 
 use crate::no_decision::{NoDecision, Reply};
-use crate::pool::Pools;
+use crate::pool::{Changed, Pools};
 use crate::rebuild::RebuildPause;
 use crate::recorder::Recorder;
 
@@ -56,8 +57,30 @@ pub(crate) struct Done {
     pub(crate) lines: Vec<String>,
     /// What is not wrong and may still surprise.
     pub(crate) warnings: Vec<String>,
+    /// The debt that is forgiven.
+    pub(crate) forgiven: Tokens,
     /// The organisation's version after it.
     pub(crate) version: u64,
+}
+
+/// What came of a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Made {
+    /// Whether anything is other than before.
+    changed: bool,
+    /// The debt that is forgiven.
+    forgiven: Tokens,
+}
+
+impl Made {
+    fn add(&mut self, changed: &[Governed]) {
+        self.changed |= !changed.is_empty();
+        for governed in changed {
+            if let TermsChanged::DebtForgiven { tokens, .. } = &governed.what {
+                self.forgiven += *tokens;
+            }
+        }
+    }
 }
 
 /// What a command came to.
@@ -124,10 +147,12 @@ impl OrgWriter {
                 Some(id) => change.by_command(id, &by),
                 None => change,
             };
-            done.changed &= match self.carry_out(change, &by).await? {
-                Ok(changed) => changed,
+            let made = match self.carry_out(change, &by).await? {
+                Ok(made) => made,
                 Err(refused) => return Ok(Err(refused)),
             };
+            done.changed &= made.changed;
+            done.forgiven = made.forgiven;
         }
         if done.changed && !ask.dry_run {
             let (author, reason, lines) = (&by.author, &by.reason, done.lines.len());
@@ -136,12 +161,12 @@ impl OrgWriter {
         Ok(Ok(Done { version: self.org.version(), ..done }))
     }
 
-    /// Makes a change, having said first what is intended if it is more than one fact. Whether anything changed.
+    /// Makes a change, having said first what is intended if it is more than one fact.
     async fn carry_out(
         &mut self,
         change: PolicyChange,
         by: &Authorship,
-    ) -> Result<Result<bool, Refused>, NoDecision> {
+    ) -> Result<Result<Made, Refused>, NoDecision> {
         if change.is_one_fact() {
             return self.make(change.pools, change.org, by).await;
         }
@@ -149,10 +174,9 @@ impl OrgWriter {
         self.finish().await.map_err(NoDecision::partly)
     }
 
-    /// Makes what is left of the change that is intended, if there is one, and says that it has ended. Whether anything
-    /// changed.
-    async fn finish(&mut self) -> Result<Result<bool, Refused>, NoDecision> {
-        let Some(intent) = self.org.intent() else { return Ok(Ok(false)) };
+    /// Makes what is left of the change that is intended, if there is one, and says that it has ended.
+    async fn finish(&mut self) -> Result<Result<Made, Refused>, NoDecision> {
+        let Some(intent) = self.org.intent() else { return Ok(Ok(Made::default())) };
         let (by, pools, left) = (intent.by.clone(), intent.pools(), intent.left());
         let made = self.make(pools, left, &by).await?;
         let refused = made.as_ref().err().map(ToString::to_string);
@@ -174,25 +198,25 @@ impl OrgWriter {
         Ok(())
     }
 
-    /// Changes the pools, then the rest. Whether anything changed.
+    /// Changes the pools, then the rest.
     async fn make(
         &mut self,
         pools: BTreeMap<PoolId, Vec<Change>>,
         org: Vec<Event>,
         by: &Authorship,
-    ) -> Result<Result<bool, Refused>, NoDecision> {
+    ) -> Result<Result<Made, Refused>, NoDecision> {
         let mut done = Vec::new();
-        let mut changed = false;
+        let mut made = Made::default();
         for (pool, changes) in pools {
             match self.change_pool(&pool, changes, by.clone()).await? {
-                Ok(any) => changed |= any,
+                Ok(changed) => made.add(&changed),
                 Err(refused) => return Ok(Err(Refused::Pool { pool, refused, done })),
             }
             done.push(pool);
         }
-        changed |= org.iter().any(Event::is_decision);
+        made.changed |= org.iter().any(Event::is_decision);
         self.record(org, EVENTS_AT_ONCE).await?;
-        Ok(Ok(changed))
+        Ok(Ok(made))
     }
 
     /// Asks a pool's writer, which weighs the change again: its time may be ahead of this one's.
@@ -201,17 +225,13 @@ impl OrgWriter {
         pool: &PoolId,
         changes: Vec<Change>,
         by: Authorship,
-    ) -> Result<Result<bool, ChangeRefused>, NoDecision> {
+    ) -> Result<Changed, NoDecision> {
         let handle = self.means.pools.start(pool, Ledger::default());
-        match handle.change(by, changes, None).await? {
-            Ok(changed) => {
-                for what in &changed {
-                    self.org.evolve_pool(pool, what);
-                }
-                Ok(Ok(!changed.is_empty()))
-            }
-            Err(refused) => Ok(Err(refused)),
+        let changed = handle.change(by, changes, None).await?;
+        for what in changed.iter().flatten() {
+            self.org.evolve_pool(pool, what);
         }
+        Ok(changed)
     }
 
     /// Appends events, so many at once, and makes them so.

@@ -1,8 +1,10 @@
 //! `weir keys`: caller keys. A key is made here, shown once, and only its hash leaves.
 
+mod names;
+
 use anyhow::bail;
 use weir_domain::directory::{CallerKey, KeyHolder};
-use weir_domain::ids::{CallerKeyId, NAME_CHARS_MAX, ServiceId};
+use weir_domain::ids::{CallerKeyId, ServiceId};
 use weir_domain::time::Timestamp;
 use weir_proto::codec;
 use weir_proto::governance::v1::{
@@ -21,16 +23,19 @@ const PREFIX: &str = "weir_";
 
 pub(crate) async fn run(config: &Config, command: cli::Keys) -> anyhow::Result<()> {
     let mut quota = client::connect(config).await?;
-    let now = SystemClock.now();
+    carry_out(&mut quota, command, SystemClock.now()).await
+}
+
+pub(crate) async fn carry_out(quota: &mut Quota, command: cli::Keys, now: Timestamp) -> anyhow::Result<()> {
     match command {
-        cli::Keys::Create(request) => create_and_show(&mut quota, request, now).await,
+        cli::Keys::Create(request) => create_and_show(quota, request, now).await,
         cli::Keys::Rotate { name, overlap, expires, new_name, reason, seen } => {
-            let new_name = new_name.map_or_else(|| successor(&name, now), Ok)?;
+            let new_name = new_name.map_or_else(|| names::successor(&name), Ok)?;
             let rotation = Rotation { old: name, new: new_name, old_expires: now.plus(overlap.0), expires };
-            rotate(&mut quota, rotation, reason, seen).await
+            rotate(quota, rotation, reason, seen).await
         }
-        cli::Keys::List => list(&mut quota, now).await,
-        cli::Keys::Revoke { name, reason, seen } => revoke(&mut quota, name, reason, seen).await,
+        cli::Keys::List => list(quota, now).await,
+        cli::Keys::Revoke { name, reason, seen } => revoke(quota, name, reason, seen).await,
     }
 }
 
@@ -45,7 +50,7 @@ async fn create_and_show(quota: &mut Quota, request: cli::KeyRequest, now: Times
         );
     }
     let service = request.service;
-    let id = request.name.map_or_else(|| with_second(service.as_str(), now), Ok)?;
+    let id = request.name.map_or_else(|| names::for_key_of(&service), Ok)?;
     let key = random();
     let holder = request.human.map_or(KeyHolder::Workload, |name| KeyHolder::Human { name });
     let caller_key = CallerKey {
@@ -133,21 +138,6 @@ async fn rotate(
     Ok(())
 }
 
-/// The name of the key after this one: the same with this second in place of its own.
-fn successor(old: &CallerKeyId, now: Timestamp) -> anyhow::Result<CallerKeyId> {
-    /// A second of our days has ten digits.
-    const SECOND_DIGITS: usize = 10;
-    let is_second = |end: &str| end.len() == SECOND_DIGITS && end.bytes().all(|byte| byte.is_ascii_digit());
-    let stem = old.as_str().rsplit_once('-').filter(|(_, end)| is_second(end)).map(|(stem, _)| stem);
-    with_second(stem.unwrap_or(old.as_str()), now)
-}
-
-fn with_second(stem: &str, now: Timestamp) -> anyhow::Result<CallerKeyId> {
-    let end = format!("-{}", now.as_secs());
-    let stem = stem.get(..NAME_CHARS_MAX.saturating_sub(end.len())).unwrap_or(stem);
-    Ok(CallerKeyId::try_new(&format!("{stem}{end}"))?)
-}
-
 async fn list(quota: &mut Quota, now: Timestamp) -> anyhow::Result<()> {
     let listed = quota.governance.list_caller_keys(ListCallerKeysRequest {}).await;
     let listed = listed.map_err(|status| client::said(&status))?.into_inner();
@@ -200,15 +190,6 @@ async fn revoke(quota: &mut Quota, name: CallerKeyId, reason: String, seen: cli:
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_successor_has_the_same_stem_and_its_own_second() {
-        let next =
-            |name: &str| successor(&name.parse().unwrap(), Timestamp::from_secs(1_800_000_000)).unwrap();
-        assert_eq!(next("chat-1700000000").as_str(), "chat-1800000000");
-        assert_eq!(next("shop-assistant").as_str(), "shop-assistant-1800000000");
-        assert_eq!(next(&"a".repeat(63)).as_str().len(), 63);
-    }
 
     #[test]
     fn a_list_says_who_holds_a_key_and_for_what() {

@@ -1,6 +1,7 @@
 //! The command line's side against a real quota service, over gRPC, on a journal in memory.
 
 mod audit;
+mod generated;
 mod named;
 mod secured;
 

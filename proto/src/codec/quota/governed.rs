@@ -8,6 +8,7 @@ use super::super::{
 use super::{Body, by_to_wire, decode, governed, kinds, parsed, present};
 use crate::quota::v1 as wire;
 use crate::record::Record;
+use weir_domain::amount::Tokens;
 use weir_domain::fact::QuotaFact;
 use weir_domain::ids::PoolId;
 use weir_domain::ledger::{Governed, TermsChanged};
@@ -29,8 +30,9 @@ pub(super) fn to_wire(id: &PoolId, event: &Governed) -> Body {
             let message = wire::AllocationRemoved { by, pool, service: service.to_string() };
             Body::new(kinds::ALLOCATION_REMOVED_V1, service, &message)
         }
-        TermsChanged::DebtForgiven { service, version } => {
-            let message = wire::DebtForgiven { by, pool, service: service.to_string(), version: *version };
+        TermsChanged::DebtForgiven { service, version, tokens } => {
+            let (name, version, tokens) = (service.to_string(), *version, tokens.get());
+            let message = wire::DebtForgiven { by, pool, service: name, version, tokens };
             Body::new(kinds::DEBT_FORGIVEN_V1, service, &message)
         }
         TermsChanged::BurstGranted(granted) => {
@@ -88,7 +90,8 @@ pub(super) fn from_record(kind: &str, record: &Record) -> Result<Option<QuotaFac
         kinds::DEBT_FORGIVEN_V1 => {
             let wire: wire::DebtForgiven = decode(record, "weir.quota.v1.DebtForgiven")?;
             let service = parsed(&wire.service, "service")?;
-            let what = TermsChanged::DebtForgiven { service, version: wire.version };
+            let tokens = Tokens::new(wire.tokens);
+            let what = TermsChanged::DebtForgiven { service, version: wire.version, tokens };
             governed(parsed(&wire.pool, "pool")?, wire.by, what)
         }
         _ => Ok(None),

@@ -1,6 +1,7 @@
 //! What is asked of a pool as what would come of it, and back: a change that is intended is recorded in the words of its
 //! outcome.
 
+use crate::amount::Tokens;
 use crate::ledger::{Change, TermsChanged};
 
 impl From<Change> for TermsChanged {
@@ -15,7 +16,9 @@ impl From<Change> for TermsChanged {
             Change::ApproveBurst { burst, approval } => Self::BurstApproved { burst, approval },
             Change::DenyBurst { burst } => Self::BurstDenied { burst },
             Change::RevokeBurst { burst } => Self::BurstRevoked { burst },
-            Change::ForgiveDebt { service, version } => Self::DebtForgiven { service, version },
+            Change::ForgiveDebt { service, version } => {
+                Self::DebtForgiven { service, version, tokens: Tokens::ZERO }
+            }
             Change::ExtendBurst { burst, end } => Self::BurstExtended { burst, end },
         }
     }
@@ -33,7 +36,7 @@ impl From<TermsChanged> for Change {
             TermsChanged::BurstApproved { burst, approval } => Self::ApproveBurst { burst, approval },
             TermsChanged::BurstDenied { burst } => Self::DenyBurst { burst },
             TermsChanged::BurstRevoked { burst } => Self::RevokeBurst { burst },
-            TermsChanged::DebtForgiven { service, version } => Self::ForgiveDebt { service, version },
+            TermsChanged::DebtForgiven { service, version, .. } => Self::ForgiveDebt { service, version },
             TermsChanged::BurstExtended { burst, end } => Self::ExtendBurst { burst, end },
         }
     }

@@ -83,6 +83,8 @@ pub enum TermsChanged {
         service: ServiceId,
         /// The version of the pool for which that was decided.
         version: u64,
+        /// How much it owed. Nothing as long as it is only intended: the desk knows, when it makes it so.
+        tokens: Tokens,
     },
     /// It ends later.
     BurstExtended {

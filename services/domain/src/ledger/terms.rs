@@ -114,8 +114,9 @@ impl PoolTerms {
             }
             Change::RemovePool => self.pool.is_some().then_some(TermsChanged::PoolRemoved),
             // What is owed terms do not know: whoever asks looks at the ledger first.
-            Change::ForgiveDebt { service, version } => (self.version == *version)
-                .then(|| TermsChanged::DebtForgiven { service: service.clone(), version: *version }),
+            Change::ForgiveDebt { version, .. } => {
+                (self.version == *version).then(|| TermsChanged::from(change.clone()))
+            }
             Change::SetAllocation { service, terms } => (self.allocations.get(service) != Some(terms))
                 .then(|| TermsChanged::AllocationSet { service: service.clone(), terms: terms.clone() }),
             Change::RemoveAllocation { service } => self

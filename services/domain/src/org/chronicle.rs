@@ -28,6 +28,15 @@ pub struct Entry {
     pub about_access: bool,
     /// What happened.
     pub what: String,
+    /// What comes of it for access keys, to be told after it to those who manage them; mostly empty.
+    pub of_access: String,
+}
+
+impl Entry {
+    /// What happened, with what comes of it for access keys.
+    pub fn whole(&self) -> String {
+        format!("{}{}", self.what, self.of_access)
+    }
 }
 
 /// What was told so far.
@@ -83,11 +92,16 @@ impl Chronicle {
             }
             _ => None,
         };
-        let what = lines::of_decided(&self.org, &event.what);
+        let (what, of_access) = match &event.what {
+            Decided::TeamRemoved(team) => {
+                (lines::of_team_removed(team), lines::leads_locked_out(&self.org, team))
+            }
+            what => (lines::of_decided(&self.org, what), String::new()),
+        };
         let team = self.team_itself(&event.what);
         let about_access = matches!(event.what, Decided::AccessKeyCreated(_) | Decided::AccessKeyRevoked(_));
         let (at, by) = (event.by.at, Some(event.by.clone()));
-        Some(Entry { at, by, pool: None, service, team, about_access, what })
+        Some(Entry { at, by, pool: None, service, team, about_access, what, of_access })
     }
 
     fn team_itself(&self, what: &Decided) -> Option<TeamId> {
@@ -111,10 +125,13 @@ impl Chronicle {
         let undecided = PoolTerms::default();
         let before = self.org.terms(pool).unwrap_or(&undecided);
         let (at, by, pool_id) = (event.by.at, Some(event.by.clone()), Some(pool.clone()));
-        let change = Change::from(event.what.clone());
-        let what = lines::of_change(pool, &change, before, at);
+        let what = match &event.what {
+            TermsChanged::DebtForgiven { service, tokens, .. } => lines::of_forgiven(pool, service, *tokens),
+            what => lines::of_change(pool, &Change::from(what.clone()), before, at),
+        };
         let service = service_of(&event.what, before);
-        Entry { at, by, pool: pool_id, service, team: None, about_access: false, what }
+        let of_access = String::new();
+        Entry { at, by, pool: pool_id, service, team: None, about_access: false, what, of_access }
     }
 }
 
@@ -141,5 +158,6 @@ fn moved(pool: &PoolId, movement: &Movement) -> Option<Entry> {
     };
     let what = format!("budget {budget} of service {service} in pool {pool}: {percent} % used");
     let (pool, service) = (Some(pool.clone()), Some(service.clone()));
-    Some(Entry { at: *at, by: None, pool, service, team: None, about_access: false, what })
+    let of_access = String::new();
+    Some(Entry { at: *at, by: None, pool, service, team: None, about_access: false, what, of_access })
 }

@@ -1,6 +1,7 @@
 //! Changes as a person reads them, one line for each thing, saying only what is new about it.
 
 use crate::access::Role;
+use crate::amount::Tokens;
 use crate::burst::GrantedBurst;
 use crate::calendar::Utc;
 use crate::ids::{PoolId, ServiceId, TeamId};
@@ -44,6 +45,11 @@ pub(super) fn of_change(pool: &PoolId, change: &Change, before: &PoolTerms, now:
     }
 }
 
+/// A debt that was forgiven, with how much it was.
+pub(super) fn of_forgiven(pool: &PoolId, service: &ServiceId, tokens: Tokens) -> String {
+    format!("service {service} in pool {pool}: its debt of {tokens} tokens is forgiven")
+}
+
 fn of_grant(granted: &GrantedBurst, before: &PoolTerms, now: Timestamp) -> String {
     let place = format!("burst {}", granted.burst.id);
     let known = before.bursts().get(&granted.burst.id);
@@ -60,7 +66,7 @@ pub(super) fn of_decided(org: &Org, what: &Decided) -> String {
         Decided::TeamDefined(team) => {
             line(&format!("team {}", team.id), org.teams.get(&team.id), team, fields::of_team)
         }
-        Decided::TeamRemoved(team) => format!("team {team}: removed{}", leads_locked_out(org, team)),
+        Decided::TeamRemoved(team) => of_team_removed(team) + &leads_locked_out(org, team),
         Decided::ServiceDefined(service) => line(
             &format!("service {}", service.id),
             org.services.get(&service.id),
@@ -99,6 +105,11 @@ pub(super) fn of_decided(org: &Org, what: &Decided) -> String {
     }
 }
 
+/// A team that is gone, as everybody may read it.
+pub(super) fn of_team_removed(team: &TeamId) -> String {
+    format!("team {team}: removed")
+}
+
 fn line<T>(place: &str, old: Option<&T>, new: &T, fields_of: fn(&T) -> Fields) -> String {
     let new = fields_of(new);
     match old.map(fields_of) {
@@ -117,7 +128,8 @@ fn callers_locked_out(org: &Org, service: &ServiceId) -> String {
     }
 }
 
-fn leads_locked_out(org: &Org, team: &TeamId) -> String {
+/// What comes of it for the access keys of its leads, which are the business of those who manage them.
+pub(super) fn leads_locked_out(org: &Org, team: &TeamId) -> String {
     let keys = org.access_keys.values().filter(|key| matches!(&key.role, Role::Lead(of) if of == team));
     let keys: Vec<_> = keys.map(|key| key.id.to_string()).collect();
     if keys.is_empty() {

@@ -112,6 +112,21 @@ impl Org {
         self.pools.get(pool)
     }
 
+    /// A team.
+    pub fn team(&self, id: &TeamId) -> Option<&Team> {
+        self.teams.get(id)
+    }
+
+    /// All teams.
+    pub fn teams(&self) -> impl Iterator<Item = &Team> {
+        self.teams.values()
+    }
+
+    /// All services, without their allocations.
+    pub fn services(&self) -> impl Iterator<Item = &Service> {
+        self.services.values()
+    }
+
     /// A service, without its allocations.
     pub fn service(&self, id: &ServiceId) -> Option<&Service> {
         self.services.get(id)

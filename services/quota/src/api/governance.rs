@@ -10,6 +10,7 @@ mod decision;
 mod exceptions;
 mod history;
 mod keys;
+mod named;
 mod policy;
 mod refused;
 mod simulate;

@@ -1,7 +1,7 @@
 //! What a gateway's slip has charged is forgiven by an admin, and stays so.
 
 use tonic::Code;
-use weir_proto::governance::v1::ForgiveDebtRequest;
+use weir_proto::governance::v1::{ForgiveDebtRequest, ListDecisionsRequest};
 
 use crate::support::*;
 
@@ -22,15 +22,22 @@ async fn a_debt_of_years_is_forgiven_once_and_survives_a_new_start() {
     let hold = service.admit(&mut client, 1, 300).await;
     assert!(charged(&mut client, settle(&hold, 1 << 39)).await);
     service.advance(3_600);
-    assert!(service.headroom("chat").await.debt > 1 << 38);
+    let owed = service.headroom("chat").await.debt;
+    assert!(owed > 1 << 38);
     assert!(!admitted(&mut client, reserve(&service.reservation(2), 10)).await);
     let mut governance = service.governance().await;
-    assert!(governance.forgive_debt(forgive("chat", "gpt")).await.unwrap().into_inner().changed);
+    let forgiven = governance.forgive_debt(forgive("chat", "gpt")).await.unwrap().into_inner();
+    assert_eq!((forgiven.changed, forgiven.forgiven), (true, owed));
     let records = service.journal_records().await;
     assert!(!governance.forgive_debt(forgive("chat", "gpt")).await.unwrap().into_inner().changed);
     assert_eq!(service.journal_records().await, records, "nothing is owed, so nothing is recorded");
     let service = service.restart().await;
     assert_eq!(service.headroom("chat").await.debt, 0);
+    let request = ListDecisionsRequest { service: "chat".into(), page_size: 1, ..Default::default() };
+    let told = service.governance().await.list_decisions(request).await.unwrap().into_inner();
+    let told = &told.decisions[0];
+    assert_eq!(told.what, format!("service chat in pool gpt: its debt of {owed} tokens is forgiven"));
+    assert_eq!((told.pool.as_str(), told.service.as_str(), told.author.as_str()), ("gpt", "chat", "ada"));
     service.advance(10);
     let mut client = service.admission().await;
     assert!(admitted(&mut client, reserve(&service.reservation(3), 500)).await);

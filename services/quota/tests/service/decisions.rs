@@ -165,6 +165,56 @@ async fn pages_tell_everything_once_also_across_a_restart() {
     service.stop().await;
 }
 
+async fn not_found(person: &mut Person, request: wire::ListDecisionsRequest) -> String {
+    let refused = asked(person, request).await.unwrap_err();
+    assert_eq!(refused.code(), Code::NotFound, "{refused}");
+    refused.message().to_owned()
+}
+
+#[tokio::test]
+async fn of_what_never_was_it_is_said_that_there_is_none_and_which_names_are_near() {
+    let service = after_some_decisions().await;
+    let mut victor = Person::named(&service, "victor").await;
+    let service_of = |name: &str| wire::ListDecisionsRequest { service: name.into(), ..all() };
+    let team_of = |name: &str| wire::ListDecisionsRequest { team: name.into(), ..all() };
+    let pool_of = |name: &str| wire::ListDecisionsRequest { pool: name.into(), ..all() };
+    for (request, said) in [
+        (service_of("chatt"), "there is no service named chatt; near to it: chat"),
+        (service_of("nosuch"), "there is no service named nosuch"),
+        (team_of("op"), "there is no team named op; near to it: ops"),
+        (pool_of("gpt-5"), "there is no pool named gpt-5; near to it: gpt"),
+    ] {
+        assert_eq!(not_found(&mut victor, request).await, said);
+    }
+    let mut wendy = Person::named(&service, "wendy").await;
+    let said = not_found(&mut wendy, service_of("bath")).await;
+    assert_eq!(said, "there is no service named bath", "names of another team are not told");
+    let nothing_yet = wire::ListDecisionsRequest { from: Some(s(1_000)), ..service_of("chat") };
+    assert_eq!(told(&mut victor, nothing_yet).await, [], "it is there, and nothing was decided since");
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_gone_and_has_a_past_is_found() {
+    let service = after_some_decisions().await;
+    let mut ada = Person::named(&service, "ada").await;
+    service.advance(10);
+    ada.governance.apply_policy(applying(policy_without("ops"))).await.unwrap();
+    let mut victor = Person::named(&service, "victor").await;
+    let gone = [
+        (wire::ListDecisionsRequest { service: "batch".into(), ..all() }, "service batch: removed"),
+        (wire::ListDecisionsRequest { team: "ops".into(), ..all() }, "team ops: removed"),
+        (wire::ListDecisionsRequest { pool: "ada".into(), ..all() }, "pool ada: removed"),
+    ];
+    for (request, what) in gone {
+        let told = told(&mut victor, request.clone()).await;
+        assert!(told.iter().any(|(_, told)| told.starts_with(what)), "{what} of {told:#?}");
+        let later = wire::ListDecisionsRequest { from: Some(s(1_000)), ..request };
+        assert_eq!(asked(&mut victor, later).await.unwrap().decisions, []);
+    }
+    service.stop().await;
+}
+
 #[tokio::test]
 async fn what_cannot_be_asked_is_named() {
     let service = organisation().await;

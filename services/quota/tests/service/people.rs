@@ -141,6 +141,22 @@ pub(crate) fn policy() -> wire::Policy {
     }
 }
 
+/// The same without a team, its services and the pools that nobody else has.
+pub(crate) fn policy_without(gone: &str) -> wire::Policy {
+    let mut policy = policy();
+    policy.teams.retain(|team| team.id != gone);
+    policy.services.retain(|service| service.team != gone);
+    let used = |pool: &wire::Pool| {
+        policy.services.iter().flat_map(|it| &it.allocations).any(|allocation| allocation.pool == pool.id)
+    };
+    policy.pools.retain(used);
+    let served = |price: &wire::Price| {
+        policy.pools.iter().flat_map(|pool| &pool.models).any(|model| model.name == price.model)
+    };
+    policy.prices.retain(served);
+    policy
+}
+
 pub(crate) fn team(name: &str) -> wire::Team {
     wire::Team { id: name.into(), title: name.to_uppercase(), contact: format!("#{name}") }
 }

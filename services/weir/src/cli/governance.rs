@@ -199,7 +199,7 @@ pub(crate) enum Keys {
         /// When the new key expires: 2027-01-31T00:00:00Z, 2027-01-31, or +90d from now [default: after as long as the old one was to live]
         #[arg(long, value_name = "INSTANT", allow_hyphen_values = true)]
         expires: Option<When>,
-        /// The new key's public name [default: the old one's, with the second]
+        /// The new key's public name [default: the old one's, with another tail]
         #[arg(long, value_name = "NAME")]
         new_name: Option<CallerKeyId>,
         /// Why, for the journal
@@ -227,7 +227,7 @@ pub(crate) enum Keys {
 pub(crate) struct KeyRequest {
     /// The service that is charged for what the key's holder uses
     pub(crate) service: ServiceId,
-    /// The key's public name, by which it is revoked [default: the service's name and the second]
+    /// The key's public name, by which it is revoked [default: the service's name and a tail that no other has]
     #[arg(long)]
     pub(crate) name: Option<CallerKeyId>,
     /// The person who holds it [default: a program does]

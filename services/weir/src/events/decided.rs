@@ -106,7 +106,7 @@ fn cells(entry: &Entry, version: Option<usize>) -> Vec<String> {
         None => ("weir".to_owned(), String::new()),
     };
     let version = version.map_or_else(String::new, |version| version.to_string());
-    vec![shown(entry.at), version, author, entry.what.clone(), reason]
+    vec![shown(entry.at), version, author, entry.whole(), reason]
 }
 
 fn object(entry: &Entry, version: Option<usize>) -> serde_json::Value {
@@ -119,7 +119,7 @@ fn object(entry: &Entry, version: Option<usize>) -> serde_json::Value {
         "commit": by.and_then(|by| by.commit.as_ref()),
         "pool": entry.pool.as_ref().map(ToString::to_string),
         "service": entry.service.as_ref().map(ToString::to_string),
-        "what": entry.what,
+        "what": entry.whole(),
     })
 }
 

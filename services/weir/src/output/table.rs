@@ -1,7 +1,9 @@
-//! Tables: a line for each row where there is room, and on a narrow terminal a few.
+//! Tables: a line for each row where there is room, on a narrow terminal a few, and on the narrowest one for each column.
 //!
 //! A table says which columns there are and what they hold; how they are laid out is decided here, once for all commands.
 //! Off a terminal every row is one line with everything in it, so that `grep` and `cut` find it.
+
+mod blocks;
 
 use std::fmt;
 
@@ -11,10 +13,10 @@ use comfy_table::{
 
 /// The least that text is broken to where columns could still stand under each other: those are better read than less.
 const TEXT_CHARS_BESIDE_MIN: usize = 24;
-/// The least that text is broken to: two words. Where there is less room, names are shortened first.
+/// The least that text is broken to: two words. Where there is less room, every row is a block of its own.
 const TEXT_CHARS_MIN: usize = 12;
-/// The least that is left of a name.
-const NAME_CHARS_MIN: usize = 12;
+/// The longest word that is never broken: a name, with what sentences put around it. What is longer is an address or nonsense.
+const WORD_CHARS_MAX: usize = weir_domain::ids::NAME_CHARS_MAX + 4;
 /// What stands between two columns: a space on either side.
 const GAP: usize = 2;
 
@@ -24,7 +26,7 @@ const RULES: &str = "     ═   ─         ";
 /// What a column holds, and so what may be done to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// One word, whole if there is room at all.
+    /// What people type again, whole in one line.
     Name,
     /// What would be wrong if anything of it were missing, such as an instant.
     Whole,
@@ -99,9 +101,10 @@ impl Table {
         let may_stack = self.columns.iter().filter(|column| column.under).count();
         let narrower = (0..may_stack).map(|stacked| Layout::new(self, stacked));
         let mut narrower = narrower.map(|layout| layout.broken(chars, TEXT_CHARS_BESIDE_MIN));
-        let fitting = narrower.find(|layout| layout.chars() <= chars);
-        let narrowest = || Layout::new(self, may_stack).broken(chars, TEXT_CHARS_MIN).shortened(chars);
-        fitting.unwrap_or_else(narrowest).drawn()
+        let fits = |layout: &Layout| layout.chars() <= chars;
+        let narrowest = || Layout::new(self, may_stack).broken(chars, TEXT_CHARS_MIN);
+        let fitting = narrower.find(fits).or_else(|| Some(narrowest()).filter(fits));
+        fitting.map_or_else(|| blocks::drawn(self, chars), |layout| layout.drawn())
     }
 }
 
@@ -146,11 +149,10 @@ impl Stack {
         self.natural().min(self.text_max.unwrap_or(usize::MAX))
     }
 
-    fn shorten(&mut self, to: usize) {
-        for line in self.cells.iter_mut().skip(1).flatten().filter(|line| chars(line) > to) {
-            let kept: String = line.chars().take(to.saturating_sub(1)).collect();
-            *line = kept + "…";
-        }
+    /// The longest word that stays whole.
+    fn longest_word(&self) -> usize {
+        let words = self.cells.iter().flatten().flat_map(|line| line.split(' '));
+        words.map(chars).filter(|word| *word <= WORD_CHARS_MAX).max().unwrap_or(0)
     }
 }
 
@@ -189,27 +191,9 @@ impl Layout {
         texts.sort_by_key(|text| text.natural());
         let count = texts.len();
         for (at, text) in texts.into_iter().enumerate() {
-            let share = (left / (count - at)).max(chars_min);
+            let share = (left / (count - at)).max(chars_min).max(text.longest_word());
             text.text_max = Some(share);
             left = left.saturating_sub(text.chars());
-        }
-        self
-    }
-
-    /// With the longest names cut off, as far as there is too little room and something of them is left.
-    fn shortened(mut self, room: usize) -> Self {
-        while self.chars() > room {
-            let too_much = self.chars() - room;
-            let names = self.columns.iter_mut().filter(|column| column.kind == Kind::Name);
-            let Some(longest) = names.max_by_key(|column| column.natural()) else { break };
-            let natural = longest.natural();
-            if natural <= NAME_CHARS_MIN {
-                break;
-            }
-            longest.shorten(natural.saturating_sub(too_much).max(NAME_CHARS_MIN));
-            if longest.natural() >= natural {
-                break;
-            }
         }
         self
     }
@@ -294,22 +278,46 @@ mod tests {
         assert!(shown.contains("remember  shop-assistant"), "{shown}");
     }
 
+    const LONG: &str = "a-name-of-some-length-that-nobody-can-remember";
+
     #[test]
-    fn on_a_narrow_terminal_columns_stand_under_each_other_and_long_names_are_cut_off_last() {
-        for room in 76..=100 {
+    fn on_a_narrow_terminal_columns_stand_under_each_other() {
+        for room in 94..=120 {
             let shown = table().within(Some(room));
-            assert!(widest(&shown) <= room, "{room}\n{shown}");
+            assert!(
+                widest(&shown) <= room && shown.lines().any(|line| line.contains(LONG)),
+                "{room}\n{shown}"
+            );
+            assert!(shown.starts_with(" burst "), "{room}\n{shown}");
         }
-        let shown = table().within(Some(80));
+        let shown = table().within(Some(94));
         let lines: Vec<_> = shown.lines().map(str::trim_end).collect();
         assert!(lines[0].starts_with(" burst ") && lines[1].starts_with(" service "), "{shown}");
-        assert!(shown.contains("a-name-of-some-leng") && shown.contains('…'), "{shown}");
         assert!(shown.contains("shop-assistant ") && shown.contains(" 60 000"), "{shown}");
     }
 
     #[test]
-    fn instants_and_numbers_are_never_cut() {
-        let shown = table().within(Some(10));
-        assert!(shown.contains("2026-12-01T00:00:00Z") && shown.contains("60 000"), "{shown}");
+    fn where_no_column_has_room_every_row_is_a_block_and_no_name_is_cut() {
+        for room in [40, 60, 80] {
+            let shown = table().within(Some(room));
+            let lines: Vec<_> = shown.lines().collect();
+            assert!(lines.contains(&"burst    launch") && lines.contains(&"tokens   60 000"), "{shown}");
+            assert!(lines.contains(&format!("burst    {LONG}").as_str()) && lines.contains(&""), "{shown}");
+            assert!(lines.contains(&"start    2026-12-01T00:00:00Z"), "{shown}");
+            assert_eq!(lines.iter().filter(|line| line.starts_with("version")).count(), 1, "{shown}");
+            assert!(lines.iter().all(|line| line.contains(LONG) || chars(line) <= room), "{room}\n{shown}");
+        }
+    }
+
+    #[test]
+    fn no_name_within_a_sentence_is_cut() {
+        let name = "x".repeat(weir_domain::ids::NAME_CHARS_MAX);
+        let sentence = format!("service {name}: removed");
+        let table =
+            Table::new([whole("at"), text("what")], vec![vec!["1970-01-01T00:00:00Z".into(), sentence]]);
+        for room in 40..=120 {
+            let shown = table.within(Some(room));
+            assert!(shown.contains(&name), "{room}\n{shown}");
+        }
     }
 }

@@ -6,7 +6,7 @@ use crate::authorship::Authorship;
 use crate::bucket::Level;
 use crate::budget::{Budget, BudgetKind, BudgetLimit};
 use crate::calendar::{Period, Zone};
-use crate::ledger::{Change, Refusal};
+use crate::ledger::{Change, Event, Governed, Refusal, TermsChanged};
 use crate::policy::Terms;
 use crate::time::Timestamp;
 
@@ -46,6 +46,11 @@ fn a_debt_of_years_is_forgiven_and_its_service_and_whoever_borrows_go_on() {
     let totals = story.desk.ledger().account(&service("chat")).unwrap().totals();
     assert_eq!(totals.settled, Tokens::new(BUG), "what was said to be used stays said");
     assert_eq!(totals.forgiven, Tokens::new(BUG - 100 - 60 * 60_000 - 9_900), "what had refilled was repaid");
+    let told = story.events.iter().find_map(|event| match event {
+        Event::Governed(Governed { what: TermsChanged::DebtForgiven { tokens, .. }, .. }) => Some(*tokens),
+        _ => None,
+    });
+    assert_eq!(told, Some(totals.forgiven), "the event says how much was forgiven");
     story.then_replays();
 }
 

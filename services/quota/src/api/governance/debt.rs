@@ -25,6 +25,6 @@ impl Governance {
         }
         let command = Command::ForgiveDebt(Forgiveness { pool, service, seen: order.seen });
         let done = self.decide(command, order).await?;
-        Ok(wire::ForgiveDebtResponse { changed: done.changed })
+        Ok(wire::ForgiveDebtResponse { changed: done.changed, forgiven: done.forgiven.get() })
     }
 }

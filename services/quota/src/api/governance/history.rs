@@ -9,10 +9,11 @@ use weir_proto::codec::{decision_to_wire, timestamp_from_wire, timestamp_to_wire
 use weir_proto::governance::v1 as wire;
 
 use super::Governance;
+use super::named::Named;
 use crate::api::auth::permission_denied;
 use crate::api::input::{invalid, parsed, undecided, undecodable};
 use crate::auth::{Caller, Owner};
-use crate::history::Cursor;
+use crate::history::{Cursor, Page};
 use crate::no_decision::NoDecision;
 
 /// Decisions in a page: a screen or two where nobody says, and 1 MB or so at most.
@@ -40,23 +41,54 @@ impl Governance {
         wanted.check_seen(caller, &org)?;
         let shown =
             |entry: &Entry, team: Option<&TeamId>| wanted.fits(entry, team) && may_see(caller, entry, team);
-        let page = self.history.page(before, count, shown).await.map_err(|problem| {
-            tracing::warn!(%problem, "decisions cannot be read from the journal");
-            undecided(&NoDecision::NotRead { reason: problem.to_string() })
-        })?;
+        let page = self.page(before, count, shown).await?;
+        if page.decisions.is_empty() {
+            self.check_known(caller, &wanted, &org).await?;
+        }
+        let sees_access = sees_access(caller);
         Ok(wire::ListDecisionsResponse {
-            decisions: page.decisions.iter().map(decision_to_wire).collect(),
+            decisions: page.decisions.iter().map(|entry| decision_to_wire(entry, sees_access)).collect(),
             next_page_token: page.next.map(|cursor| cursor.to_string()).unwrap_or_default(),
             forgotten_until: page.forgotten.map(timestamp_to_wire),
         })
     }
+
+    async fn page(
+        &self,
+        before: Option<Cursor>,
+        count: usize,
+        shown: impl Fn(&Entry, Option<&TeamId>) -> bool,
+    ) -> Result<Page, Status> {
+        self.history.page(before, count, shown).await.map_err(|problem| {
+            tracing::warn!(%problem, "decisions cannot be read from the journal");
+            undecided(&NoDecision::NotRead { reason: problem.to_string() })
+        })
+    }
+
+    /// Whether all that is named is there, or was: anything that whoever asks sees was decided about it.
+    async fn check_known(&self, caller: &Caller, wanted: &Wanted, org: &Org) -> Result<(), Status> {
+        for named in wanted.named().into_iter().filter(|named| !named.is_there(org)) {
+            let about = |entry: &Entry, team: Option<&TeamId>| {
+                named.is_about(entry, team) && may_see(caller, entry, team)
+            };
+            let past = self.page(None, 1, about).await?;
+            if past.decisions.is_empty() {
+                return Err(named.not_found(caller, org, past.forgotten.is_some()));
+            }
+        }
+        Ok(())
+    }
 }
 
-/// What is about no team, such as a pool, is seen by those who see everything; what is about access keys, by those who
-/// manage them.
+/// What is about access keys is the business of those who manage them.
+fn sees_access(caller: &Caller) -> bool {
+    caller.principal().may(Action::ManageAccess).is_ok()
+}
+
+/// What is about no team, such as a pool, is seen by those who see everything.
 fn may_see(caller: &Caller, entry: &Entry, team: Option<&TeamId>) -> bool {
     if entry.about_access {
-        return caller.principal().may(Action::ManageAccess).is_ok();
+        return sees_access(caller);
     }
     caller.may_see(team.map_or(Owner::Nobody, Owner::Team)).is_ok()
 }
@@ -101,6 +133,14 @@ impl Wanted {
         let service = self.service.as_ref().map(|service| Owner::of_service(org, service));
         let mut named = team.into_iter().chain(service);
         named.try_for_each(|owner| caller.may_see(owner)).map_err(|denied| permission_denied(&denied))
+    }
+
+    /// What must be there, or have been.
+    fn named(&self) -> Vec<Named<'_>> {
+        let team = self.team.as_ref().map(Named::Team);
+        let service = self.service.as_ref().map(Named::Service);
+        let pool = self.pool.as_ref().map(Named::Pool);
+        team.into_iter().chain(service).chain(pool).collect()
     }
 
     fn fits(&self, entry: &Entry, team: Option<&TeamId>) -> bool {

@@ -6,6 +6,7 @@ use weir_domain::desk::NODE_SLICE_LIFETIME;
 use weir_domain::ids::{HoldId, ReservationId, SliceId};
 use weir_proto::codec::timestamp_to_wire;
 use weir_proto::quota::v1::{Limit, NoRetry, SessionBatch, SessionDraw, SessionDrawn, SessionReturn};
+use weir_runtime::clock::Clock;
 
 use super::world::{Session, bytes_of, settle_in};
 use crate::support::*;
