@@ -10,14 +10,19 @@
 //! begins with the ledger rebuilt from the journal: slices that the old one had count as spent.
 
 mod available;
+mod debt;
 mod explain;
+mod foreseen;
 mod hand;
 mod headroom;
 mod holds;
 mod in_hand;
 mod minted;
+mod prospect;
+mod rates;
 mod reservations;
 mod reserve;
+mod returned;
 mod settle;
 mod slices;
 mod tick;
@@ -45,10 +50,15 @@ use reserve::Held;
 use slices::DrawnFor;
 
 pub use available::Available;
+pub use debt::{Debt, Owed};
 pub use explain::{Explained, LimitUse};
 pub use headroom::{BudgetStanding, Coming, Headroom, NextChange, PoolStanding, Standing};
 pub use holds::{HOLD_LIFETIME, HOLDS_MAX, HOLDS_PER_ALLOCATION_MAX};
+pub use prospect::Prospect;
+pub use rates::Rates;
 pub use reservations::{DRAWS_MAX, RESERVATION_WINDOW, RESERVATIONS_MAX};
+use returned::Returned;
+pub use returned::Sources;
 pub use slices::NodeSlice;
 
 /// How long the desk keeps a slice before it gives back what is left: so long tokens that are parked here can refuse a

@@ -4,13 +4,14 @@ mod audit;
 mod count;
 mod events;
 mod governance;
+mod headroom;
+mod policy;
 mod report;
 mod simulate;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use weir_domain::ids::{PoolId, ServiceId};
 
 pub(crate) use audit::{Audit, AuditFormat};
 pub(crate) use count::Count;
@@ -18,6 +19,8 @@ pub(crate) use events::{Events, TopicName};
 pub(crate) use governance::{
     Access, BurstRequest, Bursts, Debt, Exceptions, KeyRequest, Keys, RoleName, Seen,
 };
+pub(crate) use headroom::{HeadroomAsked, OutputFormat};
+pub(crate) use policy::{Apply, Plan};
 pub(crate) use report::{Edge, Report, ReportFormat};
 pub(crate) use simulate::{Simulate, SimulateFormat};
 
@@ -80,14 +83,7 @@ pub(crate) enum Command {
     ///
     /// Whatever would break a promise, such as guarantees that exceed a pool, is told with its file and line, all of it
     /// at once.
-    Plan {
-        /// The folder with policy files; folders in it are read too
-        #[arg(short = 'f', long = "file", value_name = "DIR")]
-        dir: PathBuf,
-        /// Exit with 2 if there are changes, 0 if there are none, 1 if something is wrong
-        #[arg(long)]
-        detailed_exitcode: bool,
-    },
+    Plan(Plan),
     /// Try a policy folder on the past: whom it would have refused, and who would have borrowed
     ///
     /// Plays the requests of the journal under the policy as it stands and under the folder's, and shows both side by
@@ -97,16 +93,7 @@ pub(crate) enum Command {
     ///
     /// All of it or, if it would break a promise, nothing. Changes only what differs and says what; the same folder
     /// again changes nothing. The journal keeps who did it, why, and from which git commit, if the folder is in a checkout.
-    Apply {
-        /// The folder with policy files; folders in it are read too
-        #[arg(short = 'f', long = "file", value_name = "DIR")]
-        dir: PathBuf,
-        /// Why, for the journal
-        #[arg(long, default_value = "weir apply")]
-        reason: String,
-        #[command(flatten)]
-        seen: Seen,
-    },
+    Apply(Apply),
     /// Write the policy as it stands as files that `weir plan` finds no change in
     Export {
         /// The folder to write to, which holds no policy yet [default: print all of it]
@@ -132,16 +119,7 @@ pub(crate) enum Command {
     #[command(name = "whoami")]
     WhoAmI,
     /// What a service could use now, why not more, and what changes next
-    Headroom {
-        /// The service
-        service: ServiceId,
-        /// Only this pool [default: all in which it has an allocation]
-        #[arg(long)]
-        pool: Option<PoolId>,
-        /// Also say when a request of so many tokens would pass
-        #[arg(long, value_name = "N", allow_hyphen_values = true)]
-        tokens: Option<Count>,
-    },
+    Headroom(HeadroomAsked),
     /// What every team and service used, was refused, and cost
     Report(Report),
     /// Who decided what, when and why, as far as you may see it

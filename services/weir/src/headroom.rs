@@ -14,25 +14,25 @@ use weir_proto::quota::v1::{
 };
 use weir_runtime::clock::{Clock, SystemClock};
 
+use crate::cli::{HeadroomAsked, OutputFormat};
 use crate::config::Config;
 use crate::instant::{Span, shown_from};
 use crate::output::{bar, grouped};
 use crate::{client, output};
 
+mod json;
+mod owed;
+
 /// What is full again sooner is as good as full.
 const SOON: Duration = Duration::from_millis(100);
 
-pub(crate) async fn run(
-    config: &Config,
-    service: ServiceId,
-    pool: Option<PoolId>,
-    tokens: Option<u64>,
-) -> anyhow::Result<()> {
+pub(crate) async fn run(config: &Config, asked: HeadroomAsked) -> anyhow::Result<()> {
+    let HeadroomAsked { service, pool, tokens, format } = asked;
     let mut quota = client::connect(config).await?;
     let request = GetHeadroomRequest {
         service: service.to_string(),
         pool: pool.as_ref().map_or_else(String::new, PoolId::to_string),
-        tokens: tokens.unwrap_or_default(),
+        tokens: tokens.map_or(0, |tokens| tokens.0),
     };
     let reply = quota.admission.get_headroom(request).await.map_err(|status| client::said(&status))?;
     let allocations = reply.into_inner().allocations;
@@ -41,6 +41,10 @@ pub(crate) async fn run(
         anyhow::bail!(
             "service {service} has no allocation{place}; see your policy folder, then `weir apply`"
         );
+    }
+    if format == OutputFormat::Json {
+        output::line(&json::text(&service, &allocations));
+        return Ok(());
     }
     let now = SystemClock.now();
     let texts: Vec<_> = allocations.iter().map(|allocation| text(&service, allocation, now)).collect();
@@ -79,7 +83,7 @@ fn text(service: &ServiceId, headroom: &Headroom, now: Timestamp) -> String {
         sheet.line("coming", &format!("{at}: {}", output::with_marks(&change.what)));
     }
     if let Some(prospect) = &headroom.prospect {
-        sheet.sentence(&prospect_text(prospect));
+        sheet.sentence(&prospect_text(prospect, headroom));
     }
     sheet.0.join("\n")
 }
@@ -102,18 +106,14 @@ fn tokens(sheet: &mut Sheet, headroom: &Headroom) {
     sheet.line("available now", &available(headroom, &standing));
     sheet.line("guaranteed", &guaranteed(headroom, &standing));
     sheet.line("to borrow", &borrowing(headroom, standing.borrowable));
-    let (now, baseline) = (grouped(headroom.lent_per_minute), headroom.baseline_per_minute);
-    let most = grouped(headroom.lending_per_minute.unwrap_or(baseline).min(baseline));
+    let (now, most) = (grouped(headroom.lent_per_minute), grouped(headroom.lending_per_minute));
     sheet.line(
         "lending",
         &format!("others may borrow {now} tokens a minute of its guarantee now, {most} at most"),
     );
     sheet.line("the pool", &pool(headroom));
-    if headroom.debt > 0 {
-        sheet.line(
-            "debt",
-            &format!("{} tokens used above what was held, repaid by the next refill", grouped(headroom.debt)),
-        );
+    if let Some(repayment) = &headroom.repayment {
+        sheet.line("debt", &owed::debt(headroom.debt, repayment, &standing));
     }
 }
 
@@ -139,16 +139,23 @@ fn guaranteed(headroom: &Headroom, standing: &Standing) -> String {
         tokens => format!(", and {} drawn ahead of need", grouped(tokens)),
     };
     let (rate, baseline) = (grouped(standing.rate_per_minute), grouped(headroom.baseline_per_minute));
+    let bursts = match headroom.guaranteed_bursts_per_minute {
+        0 => String::new(),
+        bursts => format!(" + {} of bursts", grouped(bursts)),
+    };
     let full = standing.full_after.as_ref().map(codec::duration_from_wire).filter(|after| *after >= SOON);
     let full = full.map_or_else(String::new, |after| format!(", full again in {}", Span(after)));
     let tokens = grouped(headroom.guaranteed);
-    format!("{tokens} tokens: {in_use} used{ahead}; refills {rate} a minute (baseline {baseline}){full}")
+    format!(
+        "{tokens} tokens: {in_use} used{ahead}; refills {rate} a minute (baseline {baseline}{bursts}){full}"
+    )
 }
 
 fn borrowing(headroom: &Headroom, borrowable: u64) -> String {
     let (ceiling, borrowed) = (headroom.ceiling_per_minute, headroom.borrowed);
-    if ceiling <= headroom.baseline_per_minute && borrowable == 0 && borrowed == 0 {
-        return "not allowed: its ceiling is its baseline".to_owned();
+    let guarantee = headroom.standing.unwrap_or_default().rate_per_minute;
+    if ceiling <= guarantee && borrowable == 0 && borrowed == 0 {
+        return "not allowed: its ceiling is its guarantee".to_owned();
     }
     let (own, others) = (headroom.ceiling_leaves, headroom.others_leave);
     let binds = |does: bool| if does { " (binds)" } else { "" };
@@ -156,8 +163,10 @@ fn borrowing(headroom: &Headroom, borrowable: u64) -> String {
         0 => String::new(),
         kept => format!(" besides {} kept for higher priorities", grouped(kept)),
     };
+    let bursts = headroom.guaranteed_bursts_per_minute.saturating_add(headroom.best_effort_bursts_per_minute);
+    let within = if bursts > 0 { format!(" ({} of them by bursts)", grouped(bursts)) } else { String::new() };
     format!(
-        "{} tokens: its ceiling of {} a minute leaves {}{}, others leave {}{}{kept}; {} are borrowed and not repaid",
+        "{} tokens: its ceiling of {} a minute{within} leaves {}{}, others leave {}{}{kept}; {} are borrowed and not repaid",
         grouped(borrowable),
         grouped(ceiling),
         grouped(own),
@@ -238,13 +247,21 @@ fn burst_text(burst: &ActiveBurst, now: Timestamp) -> String {
     format!("burst {} adds {extra} tokens a minute{space}{what} until {end}", burst.id)
 }
 
-fn prospect_text(prospect: &Prospect) -> String {
+fn prospect_text(prospect: &Prospect, headroom: &Headroom) -> String {
     let asked = grouped(prospect.tokens);
     let Some(refused) = &prospect.refused else {
-        return format!("a request of {asked} tokens would pass now");
+        let sources = prospect.sources.unwrap_or_default();
+        return format!(
+            "a request of {asked} tokens would pass now{}",
+            owed::sources(&sources, headroom.debt)
+        );
     };
     let never = refused.retry == Some(Retry::NoRetry(NoRetry::Never.into()));
-    let when = if never { "cannot pass as things stand" } else { "would be refused now" };
+    let when = match (headroom.shadow, never) {
+        (true, _) => "would pass in shadow mode only",
+        (false, true) => "cannot pass as things stand",
+        (false, false) => "would be refused now",
+    };
     format!("a request of {asked} tokens {when}: {}", output::with_marks(&refused.message))
 }
 

@@ -101,11 +101,9 @@ async fn run(command: Command, config: config::Config, own_prefix: &[&str]) -> a
         Command::Aggregator => roles::alone(config, roles::Role::Aggregator).await?,
         Command::Showback => roles::alone(config, roles::Role::Showback).await?,
         Command::Emulator => roles::alone(config, roles::Role::Emulator).await?,
-        Command::Plan { dir, detailed_exitcode } => {
-            return policy::plan(&config, &dir, detailed_exitcode).await;
-        }
+        Command::Plan(asked) => return policy::plan(&config, &asked).await,
         Command::Simulate(options) => return simulate::run(&config, options).await,
-        Command::Apply { dir, reason, seen } => policy::run_apply(&config, &dir, reason, seen).await?,
+        Command::Apply(asked) => policy::run_apply(&config, asked).await?,
         Command::Export { dir } => policy::export(&config, dir.as_deref()).await?,
         Command::Bursts(command) => bursts::run(&config, command).await?,
         Command::Debt(command) => debt::run(&config, command).await?,
@@ -113,9 +111,7 @@ async fn run(command: Command, config: config::Config, own_prefix: &[&str]) -> a
         Command::Keys(command) => keys::run(&config, command).await?,
         Command::Access(command) => access::run(&config, command).await?,
         Command::WhoAmI => access::who_am_i(&config).await?,
-        Command::Headroom { service, pool, tokens } => {
-            headroom::run(&config, service, pool, tokens.map(|it| it.0)).await?;
-        }
+        Command::Headroom(asked) => headroom::run(&config, asked).await?,
         Command::Report(options) => report::run(&config, options).await?,
         Command::Audit(asked) => audit::run(&config, &asked).await?,
         Command::Events(asked) => events::run(&config, asked).await?,

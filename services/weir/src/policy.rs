@@ -3,16 +3,18 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use serde_json::json;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 use weir_domain::policy::Policy;
 use weir_proto::codec;
 use weir_proto::governance::v1::{ApplyPolicyRequest, ExportPolicyRequest};
 
+use crate::cli::{Apply, OutputFormat, Plan};
 use crate::client::{self, Quota};
 use crate::config::Config;
 use crate::policy_files::{self, Finding, PolicyError, PolicyFiles};
-use crate::{checkout, cli::Seen, output};
+use crate::{checkout, output};
 
 /// The exit code of `weir plan --detailed-exitcode` if there are changes, as other tools have it.
 const CHANGES: u8 = 2;
@@ -35,30 +37,35 @@ impl Diff {
 }
 
 /// Says what a folder would change.
-pub(crate) async fn plan(config: &Config, dir: &Path, detailed: bool) -> anyhow::Result<ExitCode> {
-    let (files, mut quota) = open(config, dir).await?;
+pub(crate) async fn plan(config: &Config, asked: &Plan) -> anyhow::Result<ExitCode> {
+    let (files, mut quota) = open(config, &asked.dir, asked.format).await?;
     let diff = dry_run(&mut quota, &files).await?;
-    show(&diff);
-    warn(&diff);
-    match diff.changes.len() {
-        0 => output::line("no change: the policy is so already"),
-        1 => output::line(&format!(
-            "\n1 change; `{}` makes it, if nothing is decided before",
-            diff.command(dir)
-        )),
-        count => output::line(&format!(
-            "\n{count} changes; `{}` makes them, if nothing is decided before",
-            diff.command(dir)
-        )),
+    match asked.format {
+        OutputFormat::Json => output::line(&json(&diff, &unknown_upstreams(config, &files))),
+        OutputFormat::Text => show_plan(&diff, &asked.dir),
     }
-    let code = if detailed && !diff.changes.is_empty() { CHANGES } else { 0 };
+    let code = if asked.detailed_exitcode && !diff.changes.is_empty() { CHANGES } else { 0 };
     Ok(ExitCode::from(code))
 }
 
+fn show_plan(diff: &Diff, dir: &Path) {
+    show(diff);
+    warn(diff);
+    let command = diff.command(dir);
+    match diff.changes.len() {
+        0 => output::line("no change: the policy is so already"),
+        1 => output::line(&format!("\n1 change; `{command}` makes it, if nothing is decided before")),
+        count => {
+            output::line(&format!("\n{count} changes; `{command}` makes them, if nothing is decided before"));
+        }
+    }
+}
+
 /// Makes a folder so.
-pub(crate) async fn run_apply(config: &Config, dir: &Path, reason: String, seen: Seen) -> anyhow::Result<()> {
-    let (files, mut quota) = open(config, dir).await?;
-    let commit = checkout::commit(dir);
+pub(crate) async fn run_apply(config: &Config, asked: Apply) -> anyhow::Result<()> {
+    let Apply { dir, reason, format, seen } = asked;
+    let (files, mut quota) = open(config, &dir, format).await?;
+    let commit = checkout::commit(&dir);
     let from = commit.as_ref().map_or_else(String::new, |commit| format!(", from commit {commit}"));
     let request = ApplyPolicyRequest {
         reason,
@@ -67,6 +74,10 @@ pub(crate) async fn run_apply(config: &Config, dir: &Path, reason: String, seen:
         ..request(&quota)
     };
     let diff = ask(&mut quota, &files, request).await?;
+    if format == OutputFormat::Json {
+        output::line(&json(&diff, &unknown_upstreams(config, &files)));
+        return Ok(());
+    }
     show(&diff);
     if !diff.changes.is_empty() {
         warn(&diff);
@@ -77,6 +88,22 @@ pub(crate) async fn run_apply(config: &Config, dir: &Path, reason: String, seen:
         count => output::line(&format!("\n{count} changes made{from}")),
     }
     Ok(())
+}
+
+/// A diff for programs: what changes, what may surprise and where it stands, and by which etag that is known.
+fn json(diff: &Diff, besides: &[Finding]) -> String {
+    let warning = |found: &Finding| {
+        let file = found.spot.as_ref().map(|spot| spot.file.display().to_string());
+        json!({ "file": file, "line": found.spot.as_ref().map(|spot| spot.line), "message": found.message })
+    };
+    let warnings: Vec<_> = besides.iter().chain(&diff.warnings).map(warning).collect();
+    format!("{:#}", json!({ "changes": diff.changes, "warnings": warnings, "etag": diff.etag }))
+}
+
+/// What the gateway's settings do not know of what the files name.
+fn unknown_upstreams(config: &Config, files: &PolicyFiles) -> Vec<Finding> {
+    let unknown = config.unknown_upstreams(&files.policy);
+    unknown.iter().map(|(place, message)| files.finding(place, message)).collect()
 }
 
 /// Writes the policy as it stands: to a folder, or all of it to stdout.
@@ -104,10 +131,14 @@ pub(crate) async fn current(quota: &mut Quota) -> anyhow::Result<Policy> {
 }
 
 /// Reads a folder and finds the quota service. Where that cannot be asked, what the files alone show is told first.
-pub(crate) async fn open(config: &Config, dir: &Path) -> anyhow::Result<(PolicyFiles, Quota)> {
+pub(crate) async fn open(
+    config: &Config,
+    dir: &Path,
+    format: OutputFormat,
+) -> anyhow::Result<(PolicyFiles, Quota)> {
     let files = policy_files::read_dir(dir)?;
-    for (place, message) in config.unknown_upstreams(&files.policy) {
-        output::note(&format!("warning: {}", files.finding(&place, &message)));
+    if format == OutputFormat::Text {
+        unknown_upstreams(config, &files).iter().for_each(|found| output::note(&format!("warning: {found}")));
     }
     match client::connect(config).await {
         Ok(quota) => Ok((files, quota)),
@@ -220,6 +251,26 @@ mod tests {
         assert!(said.contains("two things are wrong"), "{said}");
         let said = refused(&files(), &Status::permission_denied("not for you")).to_string();
         assert!(said.contains("not for you"), "{said}");
+    }
+
+    #[test]
+    fn a_plan_for_programs_has_its_warnings_by_file_and_line() {
+        let warnings =
+            vec![located(&files(), "pool gpt, tokens_per_minute: is much"), located(&files(), "odd")];
+        let diff = Diff { changes: vec!["pool gpt: new".to_owned()], warnings, etag: "7".to_owned() };
+        let besides = [files().finding("team a", "is odd")];
+        let value: serde_json::Value = serde_json::from_str(&json(&diff, &besides)).unwrap();
+        let file = "policy/all.toml";
+        let wanted = json!({
+            "changes": ["pool gpt: new"],
+            "warnings": [
+                { "file": file, "line": 5, "message": "team a: is odd" },
+                { "file": file, "line": 3, "message": "pool gpt, tokens_per_minute: is much" },
+                { "file": null, "line": null, "message": "odd" },
+            ],
+            "etag": "7",
+        });
+        assert_eq!(value, wanted);
     }
 
     #[test]

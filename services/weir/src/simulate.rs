@@ -19,7 +19,7 @@ use weir_proto::governance::v1::simulate_response::Step;
 use weir_proto::governance::v1::{SimulateRequest, SimulateResponse, SimulatedAmount, SimulationReport};
 use weir_runtime::clock::{Clock, SystemClock};
 
-use crate::cli::{Simulate, SimulateFormat};
+use crate::cli::{OutputFormat, Simulate, SimulateFormat};
 use crate::config::Config;
 use crate::instant::shown as instant;
 use crate::policy_files::PolicyFiles;
@@ -32,7 +32,7 @@ const USUAL_SPAN: Duration = Duration::from_hours(7 * 24);
 /// Tries a folder, and shows what it would have meant.
 pub(crate) async fn run(config: &Config, options: Simulate) -> anyhow::Result<ExitCode> {
     let (from, to) = span(&options, SystemClock.now())?;
-    let (files, mut quota) = policy::open(config, &options.dir).await?;
+    let (files, mut quota) = policy::open(config, &options.dir, OutputFormat::Text).await?;
     let request = SimulateRequest {
         policy: Some(codec::policy_to_wire(&files.policy)),
         from: Some(codec::timestamp_to_wire(from)),

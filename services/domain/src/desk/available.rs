@@ -5,8 +5,9 @@
 use crate::amount::Tokens;
 use crate::bucket::Level;
 use crate::budget::{BudgetLimit, BudgetState};
-use crate::desk::Desk;
+use crate::desk::{Desk, Returned};
 use crate::ids::{BudgetId, ServiceId};
+use crate::ledger::RoomToBorrow;
 use crate::ledger::levels::Place;
 
 /// What could be used at once: the guaranteed and the borrowed part together, or what a hard budget leaves if that is less.
@@ -30,17 +31,24 @@ pub struct Available {
 
 impl Desk {
     pub(super) fn available(&self, place: Place, service: &ServiceId) -> Available {
-        let (ledger, free) = (&self.ledger, self.hands[place.index()].free());
-        let own = ledger.levels().guarantee(place).plus(Level::from_tokens(free.tokens)).max(Level::ZERO);
-        let room = ledger.room_to_borrow(service);
+        let (ledger, free) = (&self.ledger, self.hands[place.index()].free().tokens);
+        let (own, room) = (ledger.levels().guarantee(place), ledger.room_to_borrow(service));
+        let in_debt = own < Level::ZERO || room.ceiling == Level::ZERO;
+        let (own, room, at_once) = if in_debt && free > Tokens::ZERO {
+            // What is in hand is handed out in debt too; beyond it, it goes back first and repays.
+            let Returned { guarantee, ceiling, others, .. } = self.returned(place, service);
+            let (ceiling, others) = (ceiling.max(Level::ZERO), others.max(Level::ZERO));
+            (guarantee, RoomToBorrow { ceiling, others, ..room }, self.most_in_hand(place))
+        } else {
+            (own.plus(Level::from_tokens(free)), room, free)
+        };
         let borrowable = room.least().available();
-        // What is in hand is handed out in debt too; beyond it, it goes back first and repays.
-        let together = own.plus(room.least()).available().max(free.tokens);
+        let together = own.max(Level::ZERO).plus(room.least()).available().max(at_once);
         let budget = self.budget_that_binds(place).filter(|(_, leaves)| *leaves < together);
         Available {
             tokens: budget.as_ref().map_or(together, |(_, leaves)| *leaves),
             guaranteed: together.saturating_sub(borrowable),
-            in_hand: free.tokens,
+            in_hand: free,
             borrowable,
             ceiling_leaves: room.ceiling.available(),
             others_leave: room.others.available(),

@@ -4,14 +4,13 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::amount::{Tokens, TokensPerMinute};
-use crate::bucket::Level;
 use crate::budget::{Budget, BudgetKind, BudgetState};
 use crate::burst::{BurstPhase, BurstRecord};
 use crate::calendar::Utc;
-use crate::desk::{Available, Desk, Explained};
+use crate::desk::{Available, Debt, Desk, Prospect, Rates};
 use crate::ids::{BudgetId, BurstId, ServiceId};
 use crate::ledger::levels::Place;
-use crate::ledger::{Account, CapacityUsed, Quantity, Refusal, Totals};
+use crate::ledger::{Account, Quantity, Totals};
 use crate::policy::{FailureMode, Terms};
 use crate::time::{Timestamp, Window};
 
@@ -37,10 +36,12 @@ pub struct Headroom {
     pub standing: Standing,
     /// What it could use at once, and what that is made of.
     pub available: Available,
-    /// What the service is entitled to, bursts not counted.
+    /// What the service is entitled to as it stands now, bursts not counted.
     pub terms: Terms,
     /// The bursts that count now.
     pub bursts: Vec<BurstRecord>,
+    /// The rates that follow from both.
+    pub rates: Rates,
     /// How many requests are under way.
     pub in_flight: u32,
     /// How many requests could be made at once, if they are limited.
@@ -48,13 +49,9 @@ pub struct Headroom {
     /// Sums since the beginning.
     pub totals: Totals,
     /// What was used above what was held and is not refilled yet.
-    pub debt: Tokens,
-    /// How fast that is repaid now.
-    pub repaid: TokensPerMinute,
+    pub debt: Debt,
     /// Borrowed and not refilled yet.
     pub borrowed: Tokens,
-    /// What others may borrow of its guarantee now.
-    pub lent: TokensPerMinute,
     /// What must be left for higher priorities.
     pub threshold: Tokens,
     /// How far each budget is used.
@@ -64,7 +61,7 @@ pub struct Headroom {
     /// What changes next by itself.
     pub next_change: Option<NextChange>,
     /// What would be said to a request of the size that was asked about.
-    pub prospect: Option<(Quantity, Result<(), Box<Explained>>)>,
+    pub prospect: Option<Prospect>,
 }
 
 /// Where a pool stands.
@@ -145,25 +142,25 @@ impl Desk {
     pub fn headroom(&self, service: &ServiceId, asked: Option<Quantity>) -> Option<Headroom> {
         let (place, account, terms) = self.allocation(service)?;
         let (ledger, now) = (&self.ledger, self.ledger.at());
-        let levels = ledger.levels();
-        let bursts = ledger.terms().bursts_of(service).filter(|burst| burst.phase(now) == BurstPhase::Active);
+        let active = |burst: &&BurstRecord| burst.phase(now) == BurstPhase::Active;
+        let bursts: Vec<_> = ledger.terms().bursts_of(service).filter(active).cloned().collect();
+        let (standing_terms, drawn) = (terms.standing_at(now), account.outstanding_unlapsed());
         Some(Headroom {
             standing: self.standing(service)?,
             available: self.available(place, service),
-            terms: terms.clone(),
-            bursts: bursts.cloned().collect(),
+            rates: self.rates(place, &standing_terms, &bursts),
+            terms: standing_terms,
+            bursts,
             in_flight: self.in_flight(service),
             requests_available: self.requests_available(service),
             totals: account.totals(),
-            debt: ledger.debt_of(service),
-            repaid: self.repaid(place, account),
+            debt: self.debt(place, service),
             borrowed: account.borrowed_at(now).available(),
-            lent: levels.lent(place),
             threshold: ledger.room_to_borrow(service).threshold.available(),
-            budgets: account.budgets().iter().map(|state| budget_standing(state, account, now)).collect(),
+            budgets: account.budgets().iter().map(|state| budget_standing(state, drawn, now)).collect(),
             pool: self.pool_standing(),
             next_change: self.next_change(service, account, terms),
-            prospect: asked.map(|asked| (asked, self.prospect_explained(place, service, asked))),
+            prospect: asked.map(|asked| self.prospect(place, service, asked)),
         })
     }
 
@@ -171,14 +168,6 @@ impl Desk {
         let place = self.ledger.place(service)?;
         let account = self.ledger.account_at(place);
         Some((place, account, account.terms()?))
-    }
-
-    /// What flows into buckets that are in debt.
-    fn repaid(&self, place: Place, account: &Account) -> TokensPerMinute {
-        let (levels, now) = (self.ledger.levels(), self.ledger.at());
-        let own = (levels.guarantee(place), levels.plan(place).at(now).rate);
-        let borrow = (account.borrow_level_at(now), account.borrow_plan().at(now).rate);
-        [own, borrow].into_iter().filter(|(level, _)| *level < Level::ZERO).map(|(_, rate)| rate).sum()
     }
 
     /// The pool as a whole.
@@ -190,33 +179,6 @@ impl Desk {
             capacity: self.ledger.terms().capacity(),
             deficit: levels.deficit().available(),
         }
-    }
-
-    fn prospect_explained(
-        &self,
-        place: Place,
-        service: &ServiceId,
-        asked: Quantity,
-    ) -> Result<(), Box<Explained>> {
-        let explain = |refusal| Box::new(self.explain(service, refusal));
-        self.prospect(place, service, asked).map_err(explain)
-    }
-
-    /// What would be said to a request. What is in hand would go back first, so it counts as if it were not drawn.
-    fn prospect(&self, place: Place, service: &ServiceId, asked: Quantity) -> Result<(), Refusal> {
-        let free = self.hands[place.index()].free();
-        let limits = self.hands[place.index()].limits().ok_or(Refusal::NoAllocation)?;
-        let beyond = asked.less(free);
-        if let Some(refusal) = self.bound_here(place, limits, asked) {
-            return Err(self.when_tokens_are_there(service, beyond, refusal));
-        }
-        self.ledger.would_admit(service, beyond).map_err(|refusal| match refusal {
-            Refusal::CapacityUsed(used) => {
-                let (asked, guaranteed) = (asked.tokens, used.guaranteed + free.tokens);
-                Refusal::CapacityUsed(CapacityUsed { asked, guaranteed, ..used })
-            }
-            other => other,
-        })
     }
 
     pub(super) fn next_change(
@@ -246,9 +208,8 @@ impl Desk {
 }
 
 /// As it would be if its period were opened now.
-fn budget_standing(state: &BudgetState, account: &Account, now: Timestamp) -> BudgetStanding {
-    let (used, period) =
-        (state.used_at(now, account.outstanding_unlapsed()), state.opens(now).or(state.period));
+pub(super) fn budget_standing(state: &BudgetState, drawn: Quantity, now: Timestamp) -> BudgetStanding {
+    let (used, period) = (state.used_at(now, drawn), state.opens(now).or(state.period));
     BudgetStanding { budget: state.budget.clone(), used, period }
 }
 
@@ -267,8 +228,8 @@ impl Headroom {
         if self.terms.in_flight_max.is_some_and(|max| self.in_flight >= max) {
             return format!("{} requests are under way, which is the most there may be", self.in_flight);
         }
-        if self.debt > Tokens::ZERO {
-            return format!("{} tokens are owed and refill first, at {} a minute", self.debt, self.repaid);
+        if self.debt.tokens > Tokens::ZERO {
+            return self.owing();
         }
         if let Some((id, _)) = &self.available.budget {
             return format!("{available} tokens could be used at once, which is what budget {id} leaves");
@@ -276,13 +237,37 @@ impl Headroom {
         if borrowable > Tokens::ZERO {
             return format!("{available} tokens could be used at once, {borrowable} of them borrowed");
         }
-        if self.terms.ceiling > self.terms.baseline && self.pool.deficit > Tokens::ZERO {
+        if self.rates.ceiling > self.rates.guarantee && self.pool.deficit > Tokens::ZERO {
             return format!(
                 "nothing can be borrowed: the pool owes its guarantees {} tokens",
                 self.pool.deficit
             );
         }
         format!("{available} tokens could be used at once; the guarantee refills at {rate} a minute")
+    }
+
+    /// What is owed, and what could be used all the same.
+    fn owing(&self) -> String {
+        let Debt { tokens, guarantee, borrowing, .. } = self.debt;
+        let refill = match (guarantee.tokens > Tokens::ZERO, borrowing.tokens > Tokens::ZERO) {
+            (true, false) => "the guarantee's refill",
+            (false, true) => "the refill of what it may borrow",
+            _ => "the refill of its guarantee and of what it may borrow",
+        };
+        let owed = format!(
+            "{tokens} tokens are owed, which {refill} of {} a minute repays first",
+            self.debt.repaid()
+        );
+        let available = self.standing.available;
+        if available == Tokens::ZERO {
+            return owed;
+        }
+        let from = match (guarantee.tokens > Tokens::ZERO, self.standing.borrowable > Tokens::ZERO) {
+            (true, true) => "borrowed, or drawn already",
+            (true, false) => "drawn already",
+            (false, _) => "guaranteed, or drawn already",
+        };
+        format!("{owed}; {available} could be used at once all the same: {from}")
     }
 
     /// What a gateway admits in one outage of quota; none if it refuses.

@@ -9,6 +9,8 @@ mod headroom;
 mod holds;
 mod money;
 mod out_of_hand;
+mod prospects;
+mod rates;
 mod repeated;
 mod shadow;
 mod slices;

@@ -109,6 +109,11 @@ impl Slice {
         self.place
     }
 
+    /// The part of it that is borrowed.
+    pub fn borrowed(&self) -> Level {
+        self.borrowed
+    }
+
     /// Drawn and neither settled nor given back, with money.
     pub fn outstanding(&self) -> Quantity {
         Quantity { tokens: self.tokens, money: self.money }

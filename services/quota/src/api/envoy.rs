@@ -139,7 +139,8 @@ impl RateLimit {
             What::Check => {
                 let headroom = about.pool.headroom(&about.reserve.service, Some(about.reserve.need)).await?;
                 let (prospect, standing) = headroom.map(|all| (all.prospect, all.standing)).unzip();
-                let said = prospect.flatten().map_or_else(no_allocation, |(_, said)| said.map_err(bare));
+                let said =
+                    prospect.flatten().map_or_else(no_allocation, |told| told.said.map(|_| ()).map_err(bare));
                 (said, standing)
             }
             What::Report => (self.report(&about, ask.stated).await?, None),

@@ -3,17 +3,17 @@
 use std::collections::BTreeSet;
 
 use tonic::Status;
-use weir_domain::amount::{RequestsPerMinute, Tokens, TokensPerMinute};
+use weir_domain::amount::{RequestsPerMinute, Tokens};
 use weir_domain::budget::{BudgetKind, BudgetLimit};
 use weir_domain::burst::{Approval, Burst, BurstPhase, BurstRecord};
 use weir_domain::calendar::Utc;
-use weir_domain::desk::{BudgetStanding, Explained, Headroom};
+use weir_domain::desk::{BudgetStanding, Debt, Headroom, Prospect, Rates, Sources};
 use weir_domain::ids::{PoolId, ServiceId};
 use weir_domain::ledger::{PoolTerms, Quantity};
 use weir_domain::policy::Enforcement;
 use weir_domain::price_book::Intended;
 use weir_domain::time::Timestamp;
-use weir_proto::codec::timestamp_to_wire;
+use weir_proto::codec::{duration_to_wire, timestamp_to_wire};
 use weir_proto::quota::v1 as wire;
 
 use super::admission::Admission;
@@ -102,23 +102,25 @@ fn coming(terms: &PoolTerms, service: &ServiceId, now: Timestamp) -> Vec<wire::N
 
 fn headroom_to_wire(pool: &PoolId, headroom: &Headroom, coming: Vec<wire::NextChange>) -> wire::Headroom {
     let Headroom { standing, available, terms, pool: whole, totals, .. } = headroom;
+    let Rates { baseline, guaranteed_bursts, best_effort_bursts, ceiling, lending_max, lent, .. } =
+        headroom.rates;
     wire::Headroom {
         pool: pool.to_string(),
         standing: Some(standing_to_wire(standing)),
-        baseline_per_minute: terms.baseline.get(),
+        baseline_per_minute: baseline.get(),
         bursts: headroom.bursts.iter().map(burst_to_wire).collect(),
         request_max: terms.request_max.get(),
         held: totals.outstanding.get(),
         holds: headroom.in_flight.into(),
         settled_total: totals.settled.get(),
-        debt: headroom.debt.get(),
+        debt: headroom.debt.tokens.get(),
         pool_level: whole.level.get(),
         pool_depth: whole.depth.get(),
         pool_capacity_per_minute: whole.capacity.get(),
-        ceiling_per_minute: terms.ceiling.get(),
-        lending_per_minute: terms.lending.map(TokensPerMinute::get),
+        ceiling_per_minute: ceiling.get(),
+        lending_per_minute: lending_max.get(),
         borrowed: headroom.borrowed.get(),
-        lent_per_minute: headroom.lent.get(),
+        lent_per_minute: lent.get(),
         pool_deficit: whole.deficit.get(),
         threshold: headroom.threshold.get(),
         requests_per_minute: terms.requests.map(RequestsPerMinute::get),
@@ -136,7 +138,21 @@ fn headroom_to_wire(pool: &PoolId, headroom: &Headroom, coming: Vec<wire::NextCh
         ceiling_leaves: available.ceiling_leaves.get(),
         others_leave: available.others_leave.get(),
         binding_budget: available.budget.as_ref().map_or_else(String::new, |(id, _)| id.to_string()),
+        guaranteed_bursts_per_minute: guaranteed_bursts.get(),
+        best_effort_bursts_per_minute: best_effort_bursts.get(),
+        repayment: repayment_to_wire(&headroom.debt),
     }
+}
+
+fn repayment_to_wire(debt: &Debt) -> Option<wire::DebtRepayment> {
+    let Debt { tokens, guarantee, borrowing, repaid_after } = debt;
+    (*tokens > Tokens::ZERO).then(|| wire::DebtRepayment {
+        guarantee_owes: guarantee.tokens.get(),
+        guarantee_per_minute: guarantee.rate.get(),
+        borrowing_owes: borrowing.tokens.get(),
+        borrowing_per_minute: borrowing.rate.get(),
+        repaid_after: repaid_after.map(duration_to_wire),
+    })
 }
 
 fn burst_to_wire(record: &BurstRecord) -> wire::ActiveBurst {
@@ -165,9 +181,12 @@ fn budget_to_wire(standing: &BudgetStanding) -> wire::BudgetStanding {
     }
 }
 
-fn prospect_to_wire((asked, said): &(Quantity, Result<(), Box<Explained>>)) -> wire::Prospect {
-    wire::Prospect {
-        tokens: asked.tokens.get(),
-        refused: said.as_ref().err().map(|said| refused_to_wire(said)),
-    }
+fn prospect_to_wire(Prospect { asked, said }: &Prospect) -> wire::Prospect {
+    let sources = said.as_ref().ok().map(|Sources { in_hand, guaranteed, borrowed }| wire::Sources {
+        in_hand: in_hand.get(),
+        guaranteed: guaranteed.get(),
+        borrowed: borrowed.get(),
+    });
+    let refused = said.as_ref().err().map(|said| refused_to_wire(said));
+    wire::Prospect { tokens: asked.tokens.get(), refused, sources }
 }

@@ -3,7 +3,7 @@
 use super::*;
 use weir_proto::quota::v1::{NextChange, Refused};
 
-fn sample() -> Headroom {
+pub(super) fn sample() -> Headroom {
     let at = |secs| Some(codec::timestamp_to_wire(Timestamp::from_secs(secs)));
     Headroom {
         pool: "gpt".to_owned(),
@@ -20,8 +20,9 @@ fn sample() -> Headroom {
         ceiling_leaves: 58_000,
         others_leave: 100,
         baseline_per_minute: 60_000,
-        ceiling_per_minute: 120_000,
-        lending_per_minute: Some(10_000),
+        ceiling_per_minute: 150_000,
+        guaranteed_bursts_per_minute: 30_000,
+        lending_per_minute: 10_000,
         lent_per_minute: 4_000,
         borrowed: 2_000,
         threshold: 700,
@@ -36,7 +37,6 @@ fn sample() -> Headroom {
         holds: 3,
         held: 1_199,
         open_tokens_per_outage: 50_000,
-        shadow: true,
         budgets: vec![BudgetStanding {
             id: "month".to_owned(),
             limit: 250_000_000_000,
@@ -57,6 +57,7 @@ fn sample() -> Headroom {
         prospect: Some(Prospect {
             tokens: 5_000,
             refused: Some(Refused { message: "it passes in 2.000 s".to_owned(), ..Refused::default() }),
+            sources: None,
         }),
         ..Headroom::default()
     }
@@ -73,8 +74,8 @@ fn everything_that_limits_is_shown_with_how_far_it_is_used() {
     for part in [
         "chat in pool gpt\n  the guarantee is used up, and others leave 100 to borrow\n",
         "available now   3 300 tokens = 3 200 guaranteed + 100 to borrow",
-        "guaranteed      3 200 tokens: ████████░░ 12 000 of 15 000 used, and 200 drawn ahead of need; refills 90 000 a minute (baseline 60 000)",
-        "to borrow       100 tokens: its ceiling of 120 000 a minute leaves 58 000, others leave 100 (binds) besides 700 kept for higher priorities; 2 000 are borrowed and not repaid",
+        "guaranteed      3 200 tokens: ████████░░ 12 000 of 15 000 used, and 200 drawn ahead of need; refills 90 000 a minute (baseline 60 000 + 30 000 of bursts)",
+        "to borrow       100 tokens: its ceiling of 150 000 a minute (30 000 of them by bursts) leaves 58 000, others leave 100 (binds) besides 700 kept for higher priorities; 2 000 are borrowed and not repaid",
         "lending         others may borrow 4 000 tokens a minute of its guarantee now, 10 000 at most",
         "held            999 tokens, by 3 requests under way",
         "the pool        █████████░ 360 000 of 400 000 tokens used; refills 400 000 a minute; 50 short of its guarantees",
@@ -92,10 +93,21 @@ fn everything_that_limits_is_shown_with_how_far_it_is_used() {
 }
 
 #[test]
+fn in_shadow_mode_nothing_is_said_to_be_refused() {
+    let shadow = Headroom { shadow: true, ..sample() };
+    let text = text(&ServiceId::try_new("chat").unwrap(), &shadow, Timestamp::EPOCH);
+    assert!(text.contains("shadow mode     refusals are recorded and not enforced"), "{text}");
+    assert!(
+        text.contains("a request of 5 000 tokens would pass in shadow mode only: it passes in"),
+        "{text}"
+    );
+}
+
+#[test]
 fn what_never_passes_is_not_said_to_be_refused_for_now() {
     let retry = Some(Retry::NoRetry(NoRetry::Never.into()));
     let refused = Some(Refused { message: "it is too large".to_owned(), retry, ..Refused::default() });
-    let said = prospect_text(&Prospect { tokens: 5_000, refused });
+    let said = prospect_text(&Prospect { tokens: 5_000, refused, sources: None }, &Headroom::default());
     assert_eq!(said, "a request of 5 000 tokens cannot pass as things stand: it is too large");
 }
 
@@ -115,6 +127,7 @@ fn what_does_not_limit_is_not_shown() {
         pool: "gpt".to_owned(),
         baseline_per_minute: 10,
         ceiling_per_minute: 10,
+        standing: Some(Standing { rate_per_minute: 10, ..Standing::default() }),
         ..Headroom::default()
     };
     let text = text(&ServiceId::try_new("chat").unwrap(), &plain, Timestamp::EPOCH);

@@ -52,9 +52,9 @@ fn a_budget_whose_period_is_over_is_told_as_of_the_next_though_nobody_opened_tha
     story.wait_ms(DAY_MS / 2);
     let next = Period::Day.holding(story.desk.ledger().at(), Zone::UTC).end();
     let headroom = |asked| story.desk.headroom(&service("chat"), Some(quantity(asked))).unwrap();
-    assert_eq!(headroom(300).prospect.unwrap().1, Ok(()));
+    assert!(headroom(300).prospect.unwrap().said.is_ok());
     assert_eq!(headroom(300).next_change.map(|change| change.at), Some(next));
-    let refusal = headroom(700).prospect.unwrap().1.unwrap_err().refusal;
+    let refusal = headroom(700).prospect.unwrap().said.unwrap_err().refusal;
     let Refusal::BudgetUsed { used, resets, retry, .. } = refusal.clone() else { panic!("{refusal}") };
     assert_eq!((used, resets, retry.instant()), (600, next, Some(next)), "what is held counts anew");
     assert_eq!(story.reserve("chat", 700), Err(refusal));
@@ -170,4 +170,19 @@ fn no_more_is_said_to_be_available_than_a_hard_budget_leaves() {
     assert_eq!(story.available("chat"), 100);
     story.reserve("chat", 100).unwrap();
     assert_eq!(story.available("chat"), 0);
+}
+
+#[test]
+fn a_budget_that_would_be_set_keeps_what_is_used_of_its_like_in_its_period() {
+    let mut story = Story::given_pool(600_000).and("chat", with_budget(1_000));
+    let hold = story.reserve("chat", 700).unwrap();
+    story.settle(hold, 700);
+    story.reserve("chat", 100).unwrap();
+    let if_set = |budgets: &[Budget]| {
+        let told = story.desk.budgets_if_set(&service("chat"), budgets);
+        told.iter().map(|standing| (standing.used, standing.is_used_up())).collect::<Vec<_>>()
+    };
+    let monthly = Budget { period: Period::Month, ..daily(500) };
+    assert_eq!(if_set(&[daily(800), daily(801), monthly]), [(800, true), (800, false), (100, false)]);
+    assert_eq!(story.desk.budgets_if_set(&service("nobody"), &[daily(1)])[0].used, 0);
 }

@@ -11,7 +11,7 @@ const HOUR_MS: u64 = 60 * MINUTE_MS;
 /// How much is owed, and how fast it is repaid.
 fn owed(story: &Story) -> (u64, u64) {
     let headroom = story.desk.headroom(&service("chat"), None).unwrap();
-    (headroom.debt.get(), headroom.repaid.get())
+    (headroom.debt.tokens.get(), headroom.debt.repaid().get())
 }
 
 /// A call uses so many tokens more than it held.
@@ -50,7 +50,9 @@ fn a_burst_repays_itself_what_it_can_before_it_ends() {
     story.wait_ms(HOUR_MS - 10 * MINUTE_MS);
     overdraw(&mut story, 50_000);
     assert_eq!(owed(&story).1, 60_000);
-    assert!(story.desk.headroom(&service("chat"), None).unwrap().summary().contains("at 60000 a minute"));
+    assert!(
+        story.desk.headroom(&service("chat"), None).unwrap().summary().contains("refill of 60000 a minute")
+    );
     story.wait_ms(MINUTE_MS);
     assert_eq!(owed(&story), (0, 0));
     assert!(story.reserve("chat", 100).is_ok());

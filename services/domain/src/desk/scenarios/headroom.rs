@@ -15,7 +15,7 @@ fn borrowed(story: &Story) -> u64 {
 
 fn prospect(story: &Story, tokens: u64) -> Result<(), Refusal> {
     let headroom = story.desk.headroom(&service("chat"), Some(quantity(tokens))).unwrap();
-    headroom.prospect.unwrap().1.map_err(|explained| explained.refusal)
+    headroom.prospect.unwrap().said.map(|_| ()).map_err(|explained| explained.refusal)
 }
 
 #[test]

@@ -1,0 +1,31 @@
+//! What users type to see where a service stands.
+
+use clap::{Args, ValueEnum};
+use weir_domain::ids::{PoolId, ServiceId};
+
+use super::Count;
+
+/// `weir headroom`.
+#[derive(Debug, Args)]
+pub(crate) struct HeadroomAsked {
+    /// The service
+    pub(crate) service: ServiceId,
+    /// Only this pool [default: all in which it has an allocation]
+    #[arg(long)]
+    pub(crate) pool: Option<PoolId>,
+    /// Also say when a request of so many tokens would pass
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    pub(crate) tokens: Option<Count>,
+    /// text, or json with every number
+    #[arg(long, default_value = "text")]
+    pub(crate) format: OutputFormat,
+}
+
+/// How something that is no table is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OutputFormat {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
