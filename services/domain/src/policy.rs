@@ -5,10 +5,13 @@
 //! nobody answers is in [`Terms::exceeds_sandbox`]. Files and lines are the business of whoever read them.
 
 mod allocations;
+mod at_stake;
+mod fit;
 mod grants;
 mod names;
 mod problems;
 mod sandbox;
+mod senseless;
 mod warnings;
 
 #[cfg(test)]
@@ -17,11 +20,15 @@ pub(crate) mod sample;
 mod scenarios;
 
 pub use allocations::REQUEST_TOKENS_MAX;
+pub use at_stake::{budgets_at_stake, warn_of_used_up};
+pub(crate) use fit::misfits;
 pub(crate) use grants::check_start;
 pub use grants::{problems_of_burst, problems_of_exception};
 pub use problems::{PolicyProblem, problems};
 pub(crate) use sandbox::Waivers;
 pub use warnings::warnings;
+
+use std::time::Duration;
 
 use crate::amount::{RequestsPerMinute, Tokens, TokensPerMinute};
 use crate::budget::Budget;
@@ -338,4 +345,9 @@ pub enum Waiver {
     SandboxLimit,
     /// A rule that people keep, in their words. Weir keeps it in the list and ends it, no more.
     Other(String),
+}
+
+/// What a rate brings within a span, in tokens.
+fn within(rate: TokensPerMinute, span: Duration) -> u128 {
+    u128::from(rate.get()) * span.as_nanos() / Duration::from_mins(1).as_nanos()
 }

@@ -6,6 +6,7 @@
 //! start or when the organisation is rebuilt, before anything else is decided. Nobody sees what is not recorded.
 
 mod command;
+mod foresee;
 mod handle;
 #[cfg(test)]
 mod tests;
@@ -140,8 +141,8 @@ impl OrgWriter {
             return Ok(Err(Refused::Version { expected, found }));
         }
         let mut done = Done { changed: !change.is_empty(), lines: change.lines.clone(), ..Done::default() };
-        let warnings = change.warnings.iter();
-        done.warnings = warnings.map(|warning| format!("{}: {}", warning.place, warning.message)).collect();
+        let foreseen = foresee::used_up(&self.org, &self.means.pools, &change).await?;
+        done.warnings = change.warnings.iter().chain(&foreseen).map(ToString::to_string).collect();
         if !ask.dry_run {
             let change = match ask.id {
                 Some(id) => change.by_command(id, &by),

@@ -21,7 +21,8 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
 use weir_domain::authorship::Authorship;
-use weir_domain::desk::{Answer, Headroom, Release, Reserve};
+use weir_domain::budget::Budget;
+use weir_domain::desk::{Answer, BudgetStanding, Headroom, Release, Reserve};
 use weir_domain::ids::{HoldId, InvalidName, PoolId, ServiceId};
 use weir_domain::ledger::{Change, ChangeRefused, Governed, Ledger, Quantity, Settle};
 use weir_runtime::clock::Clock;
@@ -80,6 +81,14 @@ impl PoolHandle {
         asked: Option<Quantity>,
     ) -> Result<Option<Headroom>, NoDecision> {
         self.step(1, |clerk| clerk.headroom(service, asked))?.await
+    }
+
+    /// How far budgets of services would be used if they were decided now.
+    pub(crate) async fn budgets_if_set(
+        &self,
+        asked: &[(ServiceId, Vec<Budget>)],
+    ) -> Result<Vec<(ServiceId, BudgetStanding)>, NoDecision> {
+        self.step(1, |clerk| clerk.budgets_if_set(asked))?.await
     }
 
     /// Changes what the pool is or who is entitled to what; refused if the pool's version is not the expected one.

@@ -121,6 +121,22 @@ async fn what_would_break_a_promise_is_told_by_file_and_line_with_all_else_that_
 }
 
 #[tokio::test]
+async fn a_request_that_does_not_fit_is_told_by_its_own_line_in_its_own_file() {
+    let served = Served::start(Config::default()).await;
+    let mut quota = served.client().await;
+    let pool =
+        "[[team]]\nname = \"a\"\ntitle = \"A\"\n\n[[pool]]\nname = \"gpt\"\ntokens_per_minute = 1_000\n";
+    let service = "[[service]]\nname = \"chat\"\nteam = \"a\"\nowner = \"Ada\"\nuse_case = \"Answers\"\n\n\
+                   [[service.allocation]]\npool = \"gpt\"\nbaseline = 500\nrequest_max = 1_001\n";
+    let source = |path: &str, text: &str| Source { path: path.into(), text: text.to_owned() };
+    let files = from_sources(&[source("pools.toml", pool), source("chat.toml", service)]).unwrap();
+    let told = policy::dry_run(&mut quota, &files).await.err().unwrap().to_string();
+    let wanted = "\n  chat.toml:10: service chat, allocation in pool gpt, request_max: request_max 1001 is more than the 1000";
+    assert!(told.contains(wanted) && told.lines().count() == 2, "{told}");
+    served.end().await;
+}
+
+#[tokio::test]
 async fn what_nobody_answers_for_has_the_sandbox_only_and_the_line_is_told() {
     let served = Served::start(Config::default()).await;
     let mut quota = served.client().await;

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::authorship::Authorship;
 use crate::calendar::Utc;
 use crate::ids::{ModelName, PoolId};
-use crate::ledger::{Change, ChangeRefused, PoolTerms, Shortage, decide_change};
+use crate::ledger::{Change, PoolTerms};
 use crate::org::pool_change::{Wanted, pool_changes};
 use crate::org::{Decided, EXCEPTIONS_MAX, Event, Org, bursts, lines};
-use crate::policy::{Exception, Policy, PolicyProblem, Rules, Service, problems, warnings};
+use crate::policy::{Exception, Policy, PolicyProblem, Rules, Service, misfits, problems, warnings};
 use crate::price::Price;
 use crate::time::Timestamp;
 
@@ -61,7 +61,7 @@ pub fn decide_policy(
     for pool in pools_of(org, policy) {
         let before = org.pools.get(pool).unwrap_or(&undecided);
         let changes = pool_changes(before, pool, &wanted, by.at);
-        found.extend(misfit(before, pool, &changes, by));
+        found.extend(misfits(policy, before, pool, &changes, by));
         if !changes.is_empty() {
             change.lines.extend(changes.iter().map(|change| lines::of_change(pool, change, before, by.at)));
             change.pools.insert(pool.clone(), changes);
@@ -101,26 +101,6 @@ fn check_exceptions_few(org: &Org, policy: &Policy, now: Timestamp, found: &mut 
         );
         found.push(PolicyProblem { place: "exceptions".to_owned(), message });
     }
-}
-
-/// Why a pool would refuse its part of a policy, if it would.
-fn misfit(before: &PoolTerms, pool: &PoolId, changes: &[Change], by: &Authorship) -> Option<PolicyProblem> {
-    let refused = decide_change(before, by, changes, None).err()?;
-    let message = match refused {
-        ChangeRefused::DoesNotFit(short) if lacks_statements_only(&short) => return None,
-        ChangeRefused::DoesNotFit(short) => {
-            let short = Shortage { requests_unstated: 0, ..short };
-            format!("{short}; lower baselines, bursts, request_max or requests, or raise its capacity")
-        }
-        refused => refused.to_string(),
-    };
-    Some(PolicyProblem { place: format!("pool {pool}"), message })
-}
-
-/// Whether all fits but for allocations that do not state their requests: each of them is a problem of its own.
-fn lacks_statements_only(short: &Shortage) -> bool {
-    let (at, requests_unstated) = (short.at, short.requests_unstated);
-    *short == Shortage { at, requests_unstated, ..Shortage::default() }
 }
 
 fn org_changes(org: &Org, policy: &Policy, now: Timestamp) -> Vec<Decided> {

@@ -118,6 +118,11 @@ pub(super) fn place_of_allocation(service: &ServiceId, pool: &PoolId) -> String 
     format!("service {service}, allocation in pool {pool}")
 }
 
+/// Its largest request, by the name that files have for it.
+pub(super) fn place_of_request_max(service: &ServiceId, pool: &PoolId) -> String {
+    format!("{}, request_max", place_of_allocation(service, pool))
+}
+
 pub(super) fn place_of_budget(service: &Service, held: &Allocation, budget: &Budget) -> String {
     format!("{}, budget {}", place_of_allocation(&service.id, &held.pool), budget.id)
 }

@@ -6,6 +6,8 @@ use crate::amount::Money;
 use crate::budget::{BudgetKind, BudgetLimit};
 use crate::price::Currency;
 
+mod plans;
+
 /// What is wrong with the sample policy after a change.
 fn found(change: impl FnOnce(&mut Policy)) -> Vec<String> {
     let mut policy = policy();
@@ -246,7 +248,7 @@ fn a_request_that_its_allocation_cannot_carry_is_warned_of() {
     assert_eq!(
         warnings,
         [
-            "service chat, allocation in pool gpt: requests for gpt-4o or gpt-4o-mini without max_tokens are refused: \
+            "service chat, allocation in pool gpt, request_max: requests for gpt-4o or gpt-4o-mini without max_tokens are refused: \
              answers may take 16384 tokens, and request_max is 100"
         ]
     );

@@ -8,9 +8,10 @@ use crate::budget::{Budget, BudgetKind, BudgetLimit};
 use crate::calendar::Utc;
 use crate::ids::PoolId;
 use crate::ledger::{GUARANTEE_WINDOW, POOL_WINDOW};
-use crate::policy::allocations::{place_of_allocation, place_of_budget};
+use crate::policy::allocations::{place_of_budget, place_of_request_max};
 use crate::policy::problems::Findings;
-use crate::policy::{Policy, PolicyProblem, Pool, Terms};
+use crate::policy::senseless::{warn_of_rates, warn_of_requests_never_admitted};
+use crate::policy::{Policy, PolicyProblem, Pool, Terms, within};
 use crate::time::Timestamp;
 
 /// How long before its end an exception is called to mind: time for one sprint to make it unnecessary.
@@ -25,6 +26,8 @@ pub fn warnings(policy: &Policy, now: Timestamp) -> Vec<PolicyProblem> {
     let mut found = Findings::default();
     warn_of_requests(policy, &mut found);
     warn_of_free_models(policy, now, &mut found);
+    warn_of_rates(policy, &mut found);
+    warn_of_requests_never_admitted(policy, &mut found);
     warn_of_full_pools(policy, &mut found);
     warn_of_deep_guarantees(policy, &mut found);
     warn_of_bursts(policy, now, &mut found);
@@ -37,7 +40,7 @@ fn warn_of_requests(policy: &Policy, found: &mut Findings) {
     for service in &policy.services {
         for held in &service.allocations {
             let Some(pool) = pools.get(&held.pool) else { continue };
-            let place = place_of_allocation(&service.id, &held.pool);
+            let place = place_of_request_max(&service.id, &held.pool);
             warn_of_long_answers(pool, &held.terms, &place, found);
         }
     }
@@ -112,15 +115,11 @@ fn warn_of_deep_guarantees(policy: &Policy, found: &mut Findings) {
 }
 
 /// How deep a guarantee is, in tokens.
-fn depth_of(terms: &Terms) -> u128 {
+pub(super) fn depth_of(terms: &Terms) -> u128 {
     if terms.baseline == TokensPerMinute::ZERO {
         return 0;
     }
     within(terms.baseline, GUARANTEE_WINDOW).max(u128::from(terms.request_max.get()))
-}
-
-fn within(rate: TokensPerMinute, window: Duration) -> u128 {
-    u128::from(rate.get()) * window.as_nanos() / Duration::from_mins(1).as_nanos()
 }
 
 fn warn_of_full_pools(policy: &Policy, found: &mut Findings) {

@@ -3,8 +3,9 @@
 use weir_domain::amount::Tokens;
 use weir_domain::authorship::Authorship;
 use weir_domain::bucket::Segment;
+use weir_domain::budget::Budget;
 use weir_domain::desk::{
-    Admitted, Answer, Desk, Explained, Headroom, Mark, NodeSlice, Release, Reserve, Standing,
+    Admitted, Answer, BudgetStanding, Desk, Explained, Headroom, Mark, NodeSlice, Release, Reserve, Standing,
 };
 use weir_domain::ids::{HoldId, NodeId, PoolId, ServiceId};
 use weir_domain::ledger::invariants::{invariant_conservation, invariant_levels};
@@ -154,6 +155,18 @@ impl Clerk {
         asked: Option<Quantity>,
     ) -> Answer<Option<Headroom>> {
         self.desk.answer(self.desk.headroom(service, asked))
+    }
+
+    /// How far budgets of services would be used if they were decided now.
+    pub(crate) fn budgets_if_set(
+        &self,
+        asked: &[(ServiceId, Vec<Budget>)],
+    ) -> Answer<Vec<(ServiceId, BudgetStanding)>> {
+        let told = asked.iter().flat_map(|(service, budgets)| {
+            let told = self.desk.budgets_if_set(service, budgets);
+            told.into_iter().map(|standing| (service.clone(), standing))
+        });
+        self.desk.answer(told.collect())
     }
 
     /// Holds that a node has from before: those that are not settled count as under way again. How many do.

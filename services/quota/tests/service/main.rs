@@ -8,6 +8,7 @@ mod bursts;
 mod commands;
 mod debt;
 mod decisions;
+mod entitled;
 mod envoy;
 mod explained;
 mod faults;

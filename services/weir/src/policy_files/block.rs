@@ -74,7 +74,8 @@ impl<'a> Block<'a> {
         self.optional(field, read)
     }
 
-    /// A field that may be there; none if it is not, or is wrong.
+    /// A field that may be there; none if it is not, or is wrong. If it is right, what is said of it later is shown where it
+    /// stands.
     pub(super) fn optional<T>(
         &mut self,
         field: &'static str,
@@ -82,7 +83,11 @@ impl<'a> Block<'a> {
     ) -> Option<T> {
         let value = self.take(field)?;
         match read(value.get_ref()) {
-            Ok(read) => Some(read),
+            Ok(read) => {
+                let spot = self.page.spot(value.span().start);
+                self.page.notes.borrow_mut().stands(&format!("{}, {field}", self.place), spot);
+                Some(read)
+            }
             Err(problem) => {
                 self.page.wrong(&self.place, value.span().start, &format!("{field} {problem}"));
                 None
