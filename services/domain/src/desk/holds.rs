@@ -72,6 +72,11 @@ impl Holds {
         self.live.contains_key(&Numbered(hold))
     }
 
+    /// Until when it counts as under way, if it does.
+    pub(super) fn alive_until(&self, hold: HoldId) -> Option<Timestamp> {
+        self.live.get(&Numbered(hold)).map(|live| live.until)
+    }
+
     /// False if it was under way already, or there is no room.
     pub(super) fn begin(&mut self, hold: HoldId, place: Place, money: Money, now: Timestamp) -> bool {
         let until = now.plus(HOLD_LIFETIME);

@@ -72,6 +72,28 @@ impl<T: Copy> Minted<T> {
         self.spans.get(place)?.get(&reservation).copied()
     }
 
+    /// Those that were admitted, from an id on, in any order; and from which id to go on, if that are not all of them. A look
+    /// ends with the span in which it has seen as many as said.
+    pub(super) fn admitted_from(
+        &self,
+        first: ReservationId,
+        looked_at_max: usize,
+    ) -> (Vec<(ReservationId, T)>, Option<ReservationId>) {
+        let skipped = self.place(minted_in(first)).unwrap_or(0).min(self.spans.len());
+        let (mut found, mut looked_at) = (Vec::new(), 0);
+        for (number, span) in (self.first.0 + skipped as u64..).zip(self.spans.range(skipped..)) {
+            if looked_at >= looked_at_max {
+                return (found, Some(ReservationId::new(u128::from(number * SPAN_MS) << 80)));
+            }
+            looked_at += 1 + span.len();
+            found.extend(span.iter().filter(|(id, _)| **id >= first).filter_map(|(id, what)| match what {
+                Remembered::Admitted(what) => Some((*id, *what)),
+                Remembered::Over => None,
+            }));
+        }
+        (found, None)
+    }
+
     /// Whether it would be remembered, and is not one that may have been forgotten.
     pub(super) fn has_room_for(&self, reservation: ReservationId) -> bool {
         minted_in(reservation) >= self.oldest_with_room()

@@ -5,7 +5,7 @@ use crate::budget::BudgetState;
 use crate::desk::{Desk, Explained, Returned, Sources};
 use crate::ids::ServiceId;
 use crate::ledger::levels::Place;
-use crate::ledger::{Bound, CapacityUsed, Quantity, Refusal, Retry};
+use crate::ledger::{CapacityUsed, Quantity, Refusal, Retry};
 use crate::time::Timestamp;
 
 /// What would be said to a request.
@@ -17,6 +17,13 @@ pub struct Prospect {
     pub said: Result<Sources, Box<Explained>>,
 }
 
+/// A request that is weighed, and what there would be for it.
+struct Weighed {
+    place: Place,
+    asked: Quantity,
+    returned: Returned,
+}
+
 impl Desk {
     pub(super) fn prospect(&self, place: Place, service: &ServiceId, asked: Quantity) -> Prospect {
         let said = self.would_say(place, service, asked);
@@ -25,56 +32,50 @@ impl Desk {
 
     fn would_say(&self, place: Place, service: &ServiceId, asked: Quantity) -> Result<Sources, Refusal> {
         let limits = self.hands[place.index()].limits().ok_or(Refusal::NoAllocation)?;
-        let returned = self.returned(place, service);
+        let weighed = Weighed { place, asked, returned: self.returned(place, service) };
         if let Some(refusal) = self.bound_here(place, limits, asked) {
             let refuse = |need| Some(self.when_tokens_are_there(service, need, refusal.clone()));
-            return Err(self
-                .refused_when_returned(place, asked, &returned, refuse)
-                .unwrap_or(refusal.clone()));
+            return Err(self.refused_when_returned(&weighed, refuse).unwrap_or(refusal));
         }
         if self.in_hand_would_cover(place, asked) {
             return Ok(Sources { in_hand: asked.tokens, ..Sources::default() });
         }
-        let now = self.ledger.at();
-        let sources =
-            returned.sources(asked.tokens).filter(|_| self.budgets_have(place, asked, &returned, now));
-        if let Some(sources) = sources {
+        let sources = weighed.returned.sources(asked.tokens);
+        if let Some(sources) = sources.filter(|_| self.budgets_have(&weighed, self.ledger.at())) {
             return Ok(sources);
         }
         let refuse = |need| self.ledger.would_admit(service, need).err();
-        let refused = self.refused_when_returned(place, asked, &returned, refuse);
+        let refused = self.refused_when_returned(&weighed, refuse);
         Err(refused.expect("what does not suffice together with what is in hand does not without it"))
     }
 
     /// Whether every hard budget has so much now, or at an instant in a period to come.
-    fn budgets_have(&self, place: Place, asked: Quantity, returned: &Returned, at: Timestamp) -> bool {
-        let now = self.ledger.at();
+    fn budgets_have(&self, weighed: &Weighed, at: Timestamp) -> bool {
+        let (Weighed { place, asked, returned }, now) = (weighed, self.ledger.at());
         let has_room = |budget: &BudgetState| {
             let begins_anew = budget.period_at(now).end() <= at;
             let room = if begins_anew { budget.limit() } else { budget.room_at(now, returned.drawn) };
-            room >= budget.part(asked)
+            room >= budget.part(*asked)
         };
-        self.ledger.account_at(place).budgets().iter().filter(|budget| budget.refuses()).all(has_room)
+        self.ledger.account_at(*place).budgets().iter().filter(|budget| budget.refuses()).all(has_room)
     }
 
     /// A refusal as it would be if what is in hand had gone back: what comes back makes it sooner.
     fn refused_when_returned(
         &self,
-        place: Place,
-        asked: Quantity,
-        returned: &Returned,
+        weighed: &Weighed,
         refuse: impl Fn(Quantity) -> Option<Refusal>,
     ) -> Option<Refusal> {
-        let whole = refuse(asked)?;
+        let whole = refuse(weighed.asked)?;
         let latest = whole.retry();
-        let refusal = refuse(asked.less(returned.gain)).unwrap_or(whole);
+        let refusal = refuse(weighed.asked.less(weighed.returned.gain)).unwrap_or(whole);
         let retry = match refusal.retry() {
-            Retry::At { at, .. } if self.would_pass_at(place, asked, returned, at) => refusal.retry(),
+            Retry::At { at, .. } if self.would_pass_at(weighed, at) => refusal.retry(),
             // It may pass within a burst to come, by what comes back alone.
-            Retry::At { .. } if latest == Retry::Never && self.has_edge(place) => Retry::Unknown,
+            Retry::At { .. } if latest == Retry::Never && self.has_edge(weighed.place) => Retry::Unknown,
             _ => latest,
         };
-        Some(self.restated(place, refusal, asked, returned, retry))
+        Some(self.restated(refusal, weighed, retry))
     }
 
     fn has_edge(&self, place: Place) -> bool {
@@ -85,33 +86,23 @@ impl Desk {
 
     /// Whether the own buckets, with what came back, and budgets have enough at an instant to come at which others leave what
     /// they do in an idle pool. What comes back does not count where its bucket is full before, or less deep by then.
-    fn would_pass_at(&self, place: Place, asked: Quantity, returned: &Returned, at: Timestamp) -> bool {
-        let (levels, account, now) = (self.ledger.levels(), self.ledger.account_at(place), self.ledger.at());
+    fn would_pass_at(&self, weighed: &Weighed, at: Timestamp) -> bool {
+        let Weighed { place, asked, returned } = weighed;
+        let (levels, account, now) = (self.ledger.levels(), self.ledger.account_at(*place), self.ledger.at());
         let level_at = |level, plan| Bucket::new(level, now).level_at(plan, at);
-        let own = level_at(returned.guarantee, levels.plan(place)).max(Level::ZERO);
+        let own = level_at(returned.guarantee, levels.plan(*place)).max(Level::ZERO);
         let borrowed = Level::from_tokens(asked.tokens).minus(own);
         let ceiling = level_at(returned.ceiling, account.borrow_plan());
         let others = levels.idle_spare().minus(returned.threshold);
-        self.budgets_have(place, asked, returned, at)
-            && (borrowed <= Level::ZERO || borrowed <= ceiling.min(others))
+        self.budgets_have(weighed, at) && (borrowed <= Level::ZERO || borrowed <= ceiling.min(others))
     }
 
-    fn restated(
-        &self,
-        place: Place,
-        refusal: Refusal,
-        asked: Quantity,
-        returned: &Returned,
-        retry: Retry,
-    ) -> Refusal {
+    /// The same refusal, with the figures that there would be.
+    fn restated(&self, refusal: Refusal, weighed: &Weighed, retry: Retry) -> Refusal {
+        let Weighed { place, asked, returned } = weighed;
         match refusal {
             Refusal::CapacityUsed(used) => Refusal::CapacityUsed(CapacityUsed {
-                bound: match used.bound {
-                    Bound::Spare { threshold, .. } => {
-                        Bound::Spare { deficit: returned.deficit.available(), threshold }
-                    }
-                    bound => bound,
-                },
+                bound: returned.bound(used.bound),
                 asked: asked.tokens,
                 guaranteed: returned.guarantee.available(),
                 borrowable: returned.borrowable().available(),
@@ -120,10 +111,10 @@ impl Desk {
                 ..used
             }),
             Refusal::BudgetUsed { budget, used, limit, asked: part, resets, .. } => {
-                let states = self.ledger.account_at(place).budgets();
+                let states = self.ledger.account_at(*place).budgets();
                 let state = states.iter().find(|state| state.budget.id == budget);
                 let (used, asked) = state.map_or((used, part), |state| {
-                    (state.used_at(self.ledger.at(), returned.drawn), state.part(asked))
+                    (state.used_at(self.ledger.at(), returned.drawn), state.part(*asked))
                 });
                 Refusal::BudgetUsed { budget, used, limit, asked, resets, retry }
             }

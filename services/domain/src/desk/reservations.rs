@@ -86,6 +86,22 @@ impl<T: Copy> Reservations<T> {
         }
     }
 
+    /// Those that were admitted, from an id on, in the order of their ids, which is that of their minting; and from which id to
+    /// go on, if that are not all of them. Looks at about so many at most.
+    pub(super) fn admitted_from(
+        &self,
+        first: ReservationId,
+        looked_at_max: usize,
+    ) -> (Vec<(ReservationId, T)>, Option<ReservationId>) {
+        let (mut found, next) = self.in_time.admitted_from(first, looked_at_max);
+        let (ahead, next_ahead) = self.ahead.admitted_from(first, looked_at_max);
+        let next = next.into_iter().chain(next_ahead).min();
+        found.extend(ahead);
+        found.retain(|(id, _)| next.is_none_or(|next| *id < next));
+        found.sort_unstable_by_key(|(id, _)| *id);
+        (found, next)
+    }
+
     /// It was admitted.
     pub(super) fn remember(&mut self, reservation: ReservationId, what: T, now: Timestamp) {
         self.add(reservation, Remembered::Admitted(what), now);
@@ -129,7 +145,7 @@ fn oldest(now: Timestamp) -> MintSpan {
 }
 
 /// When it was minted, by its caller's clock.
-fn minted_at(reservation: ReservationId) -> Timestamp {
+pub(super) fn minted_at(reservation: ReservationId) -> Timestamp {
     Timestamp::from_millis(i64::try_from(reservation.minted_at_ms()).unwrap_or(i64::MAX))
 }
 

@@ -4,7 +4,7 @@ use crate::desk::hand::Limits;
 use crate::desk::holds::{HOLDS_MAX, HOLDS_PER_ALLOCATION_MAX};
 use crate::desk::in_hand::InHand;
 use crate::desk::slices::promised_at;
-use crate::desk::{Admitted, Answer, Decision, Desk, Reserve};
+use crate::desk::{Admitted, Answer, Asker, Decision, Desk, Reserve};
 use crate::ids::{HOLD_TOKENS_MAX, HoldId, ServiceId};
 use crate::ledger::levels::Place;
 use crate::ledger::{Limit, Quantity, Refusal, Retry, Settlement};
@@ -13,11 +13,20 @@ use crate::ledger::{Limit, Quantity, Refusal, Retry, Settlement};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Held {
     pub(super) hold: HoldId,
-    place: Place,
+    pub(super) place: Place,
+    pub(super) asker: Asker,
     shadowed: Option<Limit>,
 }
 
 impl Desk {
+    /// Answers a reservation of somebody, whose number is kept with the hold.
+    pub fn reserve_for(&mut self, ask: &Reserve, asker: Asker) -> Answer<Decision> {
+        self.asker = asker;
+        let answer = self.reserve(ask);
+        self.asker = Asker::NOBODY;
+        answer
+    }
+
     /// Answers a reservation.
     pub fn reserve(&mut self, ask: &Reserve) -> Answer<Decision> {
         let place = self.ledger.place(&ask.service);
@@ -151,7 +160,8 @@ impl Desk {
             hand.shadow(limit, ask.need.tokens);
         }
         self.holds.begin(hold, place, ask.need.money, now);
-        self.reservations.remember(ask.reservation, Held { hold, place, shadowed }, now);
+        let held = Held { hold, place, asker: self.asker, shadowed };
+        self.reservations.remember(ask.reservation, held, now);
         self.draw_before_used_up(place);
         Answer { what: Ok(Admitted { hold, shadowed }), after }
     }

@@ -7,8 +7,8 @@ use crate::bucket::Level;
 use crate::desk::Desk;
 use crate::desk::in_hand::InHand;
 use crate::ids::ServiceId;
-use crate::ledger::Quantity;
 use crate::ledger::levels::Place;
+use crate::ledger::{Bound, Quantity, Slice};
 
 /// The levels of an allocation, and of its pool as far as it may have them, with nothing in hand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,7 +70,7 @@ impl Desk {
         let hand = &self.hands[place.index()];
         let parts = [&hand.current, &hand.next].into_iter().flatten().map(|held| {
             let free = Level::from_tokens(held.whole().tokens);
-            let borrowed = self.ledger.slice(held.slice).map_or(Level::ZERO, |slice| slice.borrowed());
+            let borrowed = self.ledger.slice(held.slice).map_or(Level::ZERO, Slice::borrowed);
             (free, borrowed.min(free))
         });
         parts.fold((Level::ZERO, Level::ZERO), |sum, part| (sum.0.plus(part.0), sum.1.plus(part.1)))
@@ -100,6 +100,14 @@ impl Returned {
     /// What could be borrowed.
     pub(super) fn borrowable(&self) -> Level {
         self.ceiling.min(self.others).max(Level::ZERO)
+    }
+
+    /// The same limit, with what the pool would owe.
+    pub(super) fn bound(&self, bound: Bound) -> Bound {
+        match bound {
+            Bound::Spare { threshold, .. } => Bound::Spare { deficit: self.deficit.available(), threshold },
+            Bound::Baseline | Bound::Ceiling => bound,
+        }
     }
 
     /// What would be owed still.

@@ -15,3 +15,4 @@ mod repeated;
 mod shadow;
 mod slices;
 mod story;
+mod unsettled;

@@ -1,6 +1,7 @@
 //! Stories of rates: while a burst lasts, all that is shown is what holds then.
 
 use super::story::{BEGIN_S, Story, may_borrow, service, terms, tpm};
+use crate::amount::TokensPerMinute;
 use crate::burst::Approval;
 use crate::desk::Rates;
 use crate::policy::{Lapse, Terms};
@@ -17,7 +18,7 @@ fn shown(story: &Story) -> [u64; 7] {
     let Rates { baseline, guaranteed_bursts, best_effort_bursts, guarantee, ceiling, lending_max, lent } =
         rates(story);
     [baseline, guaranteed_bursts, best_effort_bursts, guarantee, ceiling, lending_max, lent]
-        .map(|rate| rate.get())
+        .map(TokensPerMinute::get)
 }
 
 #[test]
