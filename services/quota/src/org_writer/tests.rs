@@ -70,7 +70,7 @@ impl World {
     }
 
     async fn debt(&self) -> u64 {
-        self.pool.headroom(&chat(), None).await.unwrap().unwrap().debt.get()
+        self.pool.headroom(&chat(), None).await.unwrap().unwrap().debt.tokens.get()
     }
 
     async fn forgive(&mut self) -> Result<Outcome, NoDecision> {
