@@ -138,7 +138,9 @@ pub(crate) async fn open(
 ) -> anyhow::Result<(PolicyFiles, Quota)> {
     let files = policy_files::read_dir(dir)?;
     if format == OutputFormat::Text {
-        unknown_upstreams(config, &files).iter().for_each(|found| output::note(&format!("warning: {found}")));
+        for found in unknown_upstreams(config, &files) {
+            output::note(&format!("warning: {found}"));
+        }
     }
     match client::connect(config).await {
         Ok(quota) => Ok((files, quota)),

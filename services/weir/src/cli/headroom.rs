@@ -29,3 +29,29 @@ pub(crate) enum OutputFormat {
     /// For programs.
     Json,
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    fn format(line: &str) -> Option<OutputFormat> {
+        match Cli::try_parse_from(line.split(' ')).ok()?.command {
+            Command::Headroom(asked) => Some(asked.format),
+            Command::Plan(asked) => Some(asked.format),
+            Command::Apply(asked) => Some(asked.format),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_is_shown_to_people_is_given_to_programs_as_well() {
+        for line in ["weir headroom chat", "weir plan -f policy", "weir apply -f policy"] {
+            assert_eq!(format(line), Some(OutputFormat::Text));
+            assert_eq!(format(&format!("{line} --format json")), Some(OutputFormat::Json));
+            assert_eq!(format(&format!("{line} --format csv")), None);
+        }
+    }
+}
