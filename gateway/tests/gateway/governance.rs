@@ -52,6 +52,7 @@ only_the_directory! {
     extend_burst(ExtendBurstRequest) -> BurstResponse
     forgive_debt(ForgiveDebtRequest) -> ForgiveDebtResponse
     list_bursts(ListBurstsRequest) -> ListBurstsResponse
+    list_holds(ListHoldsRequest) -> ListHoldsResponse
     list_decisions(ListDecisionsRequest) -> ListDecisionsResponse
     grant_exception(GrantExceptionRequest) -> GrantExceptionResponse
     end_exception(EndExceptionRequest) -> EndExceptionResponse

@@ -26,6 +26,7 @@ mod returned;
 mod settle;
 mod slices;
 mod tick;
+mod unsettled;
 
 #[cfg(test)]
 mod scenarios;
@@ -60,6 +61,7 @@ pub use reservations::{DRAWS_MAX, RESERVATION_WINDOW, RESERVATIONS_MAX};
 use returned::Returned;
 pub use returned::Sources;
 pub use slices::NodeSlice;
+pub use unsettled::{Asker, LOOKED_AT_MAX, Unsettled, UnsettledPart};
 
 /// How long the desk keeps a slice before it gives back what is left: so long tokens that are parked here can refuse a
 /// request elsewhere.
@@ -150,6 +152,8 @@ pub struct Desk {
     /// Whether allocations that are new to this desk begin with all of their requests: not those of a ledger that was
     /// rebuilt, which may have made them already.
     fresh_requests: bool,
+    /// Who asks now.
+    asker: Asker,
 }
 
 impl Desk {
@@ -170,6 +174,7 @@ impl Desk {
             collecting: Mark(1),
             recorded: Mark(0),
             fresh_requests: false,
+            asker: Asker::NOBODY,
         };
         desk.advance(now);
         desk.lapse_what_was_open();

@@ -59,7 +59,7 @@ pub(crate) async fn serve(
     let stay = Stay::new(Arc::clone(&authenticator), org.directory());
     let rate_limit = RateLimit::new(Arc::clone(&pools), org.prices(), Arc::clone(&clock), envoy);
     let admission = Admission {
-        pools,
+        pools: Arc::clone(&pools),
         prices: org.prices(),
         org: org.clone(),
         clock: Arc::clone(&clock),
@@ -67,7 +67,7 @@ pub(crate) async fn serve(
         stay: stay.clone(),
     };
     let gate = Gate::new(authenticator);
-    let governance = Governance { org, stay, clock, shutdown: shutdown.clone(), simulator, history };
+    let governance = Governance { org, pools, stay, clock, shutdown: shutdown.clone(), simulator, history };
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_serving::<AdmissionServiceServer<Admission>>().await;
     reporter.set_serving::<GovernanceServiceServer<Governance>>().await;

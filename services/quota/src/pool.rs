@@ -1,5 +1,6 @@
 //! A pool at work: a lock owns its desk, one writer task appends what the desk says, others hold a handle.
 
+mod askers;
 mod batch;
 mod clerk;
 mod due;
@@ -23,14 +24,15 @@ use tokio::sync::watch;
 use weir_domain::authorship::Authorship;
 use weir_domain::budget::Budget;
 use weir_domain::desk::{Answer, BudgetStanding, Headroom, Release, Reserve};
-use weir_domain::ids::{HoldId, InvalidName, PoolId, ServiceId};
+use weir_domain::ids::{HoldId, InvalidName, PoolId, ReservationId, ServiceId};
 use weir_domain::ledger::{Change, ChangeRefused, Governed, Ledger, Quantity, Settle};
+use weir_domain::time::Timestamp;
 use weir_runtime::clock::Clock;
 use weir_runtime::tasks::Tasks;
 
 use crate::no_decision::NoDecision;
 use crate::rebuild::{Folded, RebuildError};
-pub(crate) use clerk::{Clerk, Decided, LimitsSeen, Reserved};
+pub(crate) use clerk::{Clerk, Decided, Held, LimitsSeen, Reserved};
 pub(crate) use due::Due;
 pub(crate) use entitled::Entitled;
 use section::Section;
@@ -54,8 +56,14 @@ impl PoolHandle {
         self.0.entitled(service)
     }
 
+    /// Reserves for nobody that is known by name.
     pub(crate) async fn reserve(&self, ask: &Reserve) -> Result<Reserved, NoDecision> {
-        let reserve = |clerk: &mut Clerk| clerk.reserve_and_stand(ask);
+        self.reserve_for(ask, "").await
+    }
+
+    /// Reserves for whoever asks by this name.
+    pub(crate) async fn reserve_for(&self, ask: &Reserve, by: &str) -> Result<Reserved, NoDecision> {
+        let reserve = |clerk: &mut Clerk| clerk.reserve_and_stand(ask, by);
         self.step(1, reserve)?.await
     }
 
@@ -89,6 +97,17 @@ impl PoolHandle {
         asked: &[(ServiceId, Vec<Budget>)],
     ) -> Result<Vec<(ServiceId, BudgetStanding)>, NoDecision> {
         self.step(1, |clerk| clerk.budgets_if_set(asked))?.await
+    }
+
+    /// Holds that nobody has settled, of reservations from this one on that were minted up to an instant, as far as one look
+    /// goes; and from which reservation to go on, if there is more.
+    pub(crate) async fn unsettled(
+        &self,
+        first: ReservationId,
+        until: Timestamp,
+        is_wanted: impl Fn(&ServiceId) -> bool,
+    ) -> Result<(Vec<Held>, Option<ReservationId>), NoDecision> {
+        self.step(1, |clerk| clerk.unsettled(first, until, is_wanted))?.await
     }
 
     /// Changes what the pool is or who is entitled to what; refused if the pool's version is not the expected one.

@@ -5,6 +5,7 @@ mod count;
 mod events;
 mod governance;
 mod headroom;
+mod holds;
 mod policy;
 mod report;
 mod simulate;
@@ -20,6 +21,7 @@ pub(crate) use governance::{
     Access, BurstRequest, Bursts, Debt, Exceptions, KeyRequest, Keys, RoleName, Seen,
 };
 pub(crate) use headroom::{HeadroomAsked, OutputFormat};
+pub(crate) use holds::Holds;
 pub(crate) use policy::{Apply, Plan};
 pub(crate) use report::{Edge, Report, ReportFormat};
 pub(crate) use simulate::{Simulate, SimulateFormat};
@@ -120,6 +122,11 @@ pub(crate) enum Command {
     WhoAmI,
     /// What a service could use now, why not more, and what changes next
     Headroom(HeadroomAsked),
+    /// Tokens that are held for calls and not settled yet, the oldest first
+    ///
+    /// Of calls that go on, and what a gateway that died or a caller who forgot has left behind. Known for a quarter of an hour;
+    /// what is older is in what `weir headroom` shows as held.
+    Holds(Holds),
     /// What every team and service used, was refused, and cost
     Report(Report),
     /// Who decided what, when and why, as far as you may see it

@@ -16,6 +16,7 @@ mod engine;
 mod events;
 mod exceptions;
 mod headroom;
+mod holds;
 mod http;
 mod init;
 mod instant;
@@ -112,6 +113,7 @@ async fn run(command: Command, config: config::Config, own_prefix: &[&str]) -> a
         Command::Access(command) => access::run(&config, command).await?,
         Command::WhoAmI => access::who_am_i(&config).await?,
         Command::Headroom(asked) => headroom::run(&config, asked).await?,
+        Command::Holds(asked) => holds::run(&config, &asked).await?,
         Command::Report(options) => report::run(&config, options).await?,
         Command::Audit(asked) => audit::run(&config, &asked).await?,
         Command::Events(asked) => events::run(&config, asked).await?,

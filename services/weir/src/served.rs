@@ -2,6 +2,7 @@
 
 mod audit;
 mod generated;
+mod holds;
 mod named;
 mod secured;
 

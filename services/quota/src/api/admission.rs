@@ -25,6 +25,7 @@ use super::auth::{Stay, caller};
 use super::input::{self, invalid, parsed, reservation, trace_id, undecided};
 use super::refusal::{refused_to_wire, shadowed_to_wire, standing_to_wire};
 use super::session;
+use crate::auth::Caller;
 use crate::org_writer::OrgHandle;
 use crate::pool::{Entitled, PoolHandle, Pools, Reserved};
 
@@ -49,10 +50,10 @@ impl AdmissionService for Admission {
         &self,
         request: Request<wire::ReserveRequest>,
     ) -> Result<Response<wire::ReserveResponse>, Status> {
-        let call = request.get_ref();
+        let (caller, call) = (caller(&request)?, request.get_ref());
         let span =
             debug_span!("reserve", trace = trace_id(&request), call.pool, call.service, call.reservation_id);
-        self.reserve_inner(request.into_inner()).instrument(span).await.map(Response::new)
+        self.reserve_inner(&caller, request.into_inner()).instrument(span).await.map(Response::new)
     }
 
     async fn settle(
@@ -102,7 +103,11 @@ impl AdmissionService for Admission {
 }
 
 impl Admission {
-    async fn reserve_inner(&self, call: wire::ReserveRequest) -> Result<wire::ReserveResponse, Status> {
+    async fn reserve_inner(
+        &self,
+        caller: &Caller,
+        call: wire::ReserveRequest,
+    ) -> Result<wire::ReserveResponse, Status> {
         let reservation = reservation(&call.reservation_id, "reservation_id")?;
         let (tokens, input) = (input::tokens(call.tokens, "tokens")?, Tokens::new(call.input));
         let Some(pool) = self.pools.find(&call.pool) else {
@@ -112,7 +117,8 @@ impl Admission {
         let intended = Intended { model: &call.model, tokens, input };
         let money = if priced { self.at_most(pool.pool(), intended) } else { Money::ZERO };
         let ask = Reserve { reservation, service, need: Quantity { tokens, money } };
-        let reserved = pool.reserve(&ask).await.map_err(|reason| undecided(&reason))?;
+        let reserved = pool.reserve_for(&ask, &caller.principal().name).await;
+        let reserved = reserved.map_err(|reason| undecided(&reason))?;
         Ok(reserved_to_wire(&reserved, tokens))
     }
 

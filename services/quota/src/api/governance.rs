@@ -9,6 +9,7 @@ mod debt;
 mod decision;
 mod exceptions;
 mod history;
+mod holds;
 mod keys;
 mod named;
 mod policy;
@@ -33,11 +34,13 @@ use super::input::trace_id;
 use crate::auth::Caller;
 use crate::history::History;
 use crate::org_writer::OrgHandle;
+use crate::pool::Pools;
 use crate::simulate::Simulator;
 
 /// Governance, in front of the organisation's writer.
 pub(crate) struct Governance {
     pub(super) org: OrgHandle,
+    pub(super) pools: Arc<Pools>,
     pub(super) stay: Stay,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) shutdown: CancellationToken,
@@ -155,6 +158,10 @@ impl GovernanceService for Governance {
         request: Request<wire::ListDecisionsRequest>,
     ) -> Answer<wire::ListDecisionsResponse> {
         answer!(self, request, decisions)
+    }
+
+    async fn list_holds(&self, request: Request<wire::ListHoldsRequest>) -> Answer<wire::ListHoldsResponse> {
+        answer!(self, request, holds)
     }
 
     async fn create_caller_key(

@@ -84,6 +84,7 @@ pub(crate) const LINES: &[Line] = &[
     line("/weir.governance.v1.GovernanceService/ListCallerKeys", Rule::SeesSomething),
     line("/weir.governance.v1.GovernanceService/ListDecisions", Rule::SeesSomething),
     line("/weir.governance.v1.GovernanceService/ListExceptions", Rule::SeesSomething),
+    line("/weir.governance.v1.GovernanceService/ListHolds", Rule::SeesSomething),
     line("/weir.governance.v1.GovernanceService/RequestBurst", Rule::MayTo(Touch::RequestBurst)),
     line("/weir.governance.v1.GovernanceService/RevokeAccessKey", Rule::May(Action::ManageAccess)),
     line("/weir.governance.v1.GovernanceService/RevokeBurst", Rule::MayTo(Touch::RevokeBurst)),

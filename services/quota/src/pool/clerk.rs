@@ -5,21 +5,31 @@ use weir_domain::authorship::Authorship;
 use weir_domain::bucket::Segment;
 use weir_domain::budget::Budget;
 use weir_domain::desk::{
-    Admitted, Answer, BudgetStanding, Desk, Explained, Headroom, Mark, NodeSlice, Release, Reserve, Standing,
+    Admitted, Answer, Asker, BudgetStanding, Desk, Explained, Headroom, Mark, NodeSlice, Release, Reserve,
+    Standing, Unsettled, UnsettledPart,
 };
-use weir_domain::ids::{HoldId, NodeId, PoolId, ServiceId};
+use weir_domain::ids::{HoldId, NodeId, PoolId, ReservationId, ServiceId};
 use weir_domain::ledger::invariants::{invariant_conservation, invariant_levels};
 use weir_domain::ledger::{Change, Event, Moved, Quantity, Refusal, Seal, Settle};
 use weir_domain::policy::Terms;
 use weir_domain::time::Timestamp;
 
 use super::Changed;
+use super::askers::Askers;
 use crate::metrics::{self, Decisions};
 
 /// The desk and what is counted at it.
 pub(crate) struct Clerk {
     pub(super) desk: Desk,
     counts: Decisions,
+    askers: Askers,
+}
+
+/// A hold that nobody has settled, and the name of who asked for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Held {
+    pub(crate) hold: Unsettled,
+    pub(crate) node: String,
 }
 
 /// What became of a reservation. A refusal is explained: it is rare, and kept apart so that an answer stays small.
@@ -44,7 +54,7 @@ pub(crate) struct LimitsSeen {
 
 impl Clerk {
     pub(super) fn new(pool: &PoolId, desk: Desk) -> Self {
-        Self { desk, counts: Decisions::new(pool) }
+        Self { desk, counts: Decisions::new(pool), askers: Askers::default() }
     }
 
     /// Goes on at another desk.
@@ -52,9 +62,27 @@ impl Clerk {
         self.desk = desk;
     }
 
+    /// By which number somebody is known here.
+    pub(crate) fn asker(&mut self, name: &str) -> Asker {
+        self.askers.number(name)
+    }
+
+    /// Holds that nobody has settled, as far as one look goes; and from which reservation to go on, if there is more.
+    pub(super) fn unsettled(
+        &self,
+        first: ReservationId,
+        until: Timestamp,
+        is_wanted: impl Fn(&ServiceId) -> bool,
+    ) -> Answer<(Vec<Held>, Option<ReservationId>)> {
+        let UnsettledPart { holds, next } = self.desk.unsettled(first, until, is_wanted);
+        let node = |hold: &Unsettled| self.askers.name(hold.asker).to_owned();
+        let held = holds.into_iter().map(|hold| Held { node: node(&hold), hold }).collect();
+        self.desk.answer((held, next))
+    }
+
     /// Decides a reservation.
-    pub(crate) fn reserve(&mut self, ask: &Reserve) -> Answer<Decided<Admitted>> {
-        let Answer { what, after } = self.desk.reserve(ask);
+    pub(crate) fn reserve(&mut self, ask: &Reserve, asker: Asker) -> Answer<Decided<Admitted>> {
+        let Answer { what, after } = self.desk.reserve_for(ask, asker);
         if let Ok(admitted) = &what {
             let account = self.desk.ledger().place(&ask.service).map(|place| (place, &ask.service));
             self.counts.admitted(account, admitted.shadowed);
@@ -69,8 +97,9 @@ impl Clerk {
     }
 
     /// Decides a reservation, and says where its service stands after it.
-    pub(super) fn reserve_and_stand(&mut self, ask: &Reserve) -> Answer<Reserved> {
-        let Answer { what: decision, after } = self.reserve(ask);
+    pub(super) fn reserve_and_stand(&mut self, ask: &Reserve, by: &str) -> Answer<Reserved> {
+        let asker = self.asker(by);
+        let Answer { what: decision, after } = self.reserve(ask, asker);
         let standing = self.desk.standing(&ask.service);
         Answer { what: Reserved { decision, standing }, after }
     }

@@ -13,6 +13,7 @@ mod envoy;
 mod explained;
 mod faults;
 mod governance;
+mod holds;
 mod keys;
 mod people;
 mod restart;

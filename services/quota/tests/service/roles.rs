@@ -17,7 +17,7 @@ const CALLERS: [&str; 7] = ["ada", "grace", "wendy", "olga", "gateway-1", "victo
 
 /// Who may call a method on things of team `web`.
 #[rustfmt::skip]
-const TABLE: [(&str, [bool; 6]); 29] = [
+const TABLE: [(&str, [bool; 6]); 30] = [
     //                    admin  approver web    ops    node   viewer
     ("ApplyPolicy",      [true,  false,   false, false, false, false]),
     ("ExportPolicy",     [true,  true,    true,  true,  false, true]),
@@ -32,6 +32,7 @@ const TABLE: [(&str, [bool; 6]); 29] = [
     ("EndException",     [true,  true,    false, false, false, false]),
     ("ListExceptions",   [true,  true,    true,  true,  false, true]),
     ("ListDecisions",    [true,  true,    true,  false, false, true]),
+    ("ListHolds",        [true,  true,    true,  false, false, true]),
     ("CreateCallerKey",  [true,  false,   true,  false, false, false]),
     ("RevokeCallerKey",  [true,  false,   true,  false, false, false]),
     ("ListCallerKeys",   [true,  true,    true,  true,  false, true]),
@@ -79,6 +80,10 @@ async fn call(method: &str, person: &mut Person) -> Result<(), Status> {
         "ListDecisions" => {
             let request = wire::ListDecisionsRequest { service: "chat".into(), ..Default::default() };
             to.list_decisions(request).await.map(drop)
+        }
+        "ListHolds" => {
+            let request = wire::ListHoldsRequest { service: "chat".into(), ..Default::default() };
+            to.list_holds(request).await.map(drop)
         }
         "WhoAmI" => to.who_am_i(wire::WhoAmIRequest {}).await.map(drop),
         "WatchDirectory" => {

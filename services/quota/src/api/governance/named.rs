@@ -102,7 +102,7 @@ mod tests {
     #[test]
     fn the_nearest_names_are_told_and_none_that_is_far() {
         let names = ["search", "chat-2", "chat", "chap", "cat", "batch"];
-        assert_eq!(near("chta", names.into_iter()), ["cat", "chat"]);
+        assert_eq!(near("chta", names.into_iter()), ["cat", "chap", "chat"]);
         assert_eq!(near("nosuch", names.into_iter()), [""; 0]);
         assert_eq!(near("chat-1", names.into_iter()), ["chat-2", "chat"]);
     }

@@ -80,8 +80,9 @@ impl Answers {
             *alive = noted(clerk.extend(*hold, service), &mut after);
         }
         let of_pool = batch.reserve.iter().zip(&mut self.reserve).filter(|(item, _)| item.pool == pool);
+        let asker = clerk.asker(node.as_str());
         for (item, decision) in of_pool {
-            *decision = Some(noted(clerk.reserve(&item.what), &mut after));
+            *decision = Some(noted(clerk.reserve(&item.what, asker), &mut after));
         }
         for (item, drawn) in batch.draw.iter().zip(&mut self.draw).filter(|(item, _)| item.pool == pool) {
             *drawn = Some(draw(clerk, node, &item.what, &mut after));
