@@ -1,6 +1,7 @@
 //! The quota service over real gRPC on a free port, with a journal in memory and a clock that stands still.
 #![cfg(test)]
 
+mod access_names;
 mod admission;
 mod atomic;
 mod auth;
