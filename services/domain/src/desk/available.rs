@@ -33,20 +33,20 @@ impl Desk {
     pub(super) fn available(&self, place: Place, service: &ServiceId) -> Available {
         let (ledger, free) = (&self.ledger, self.hands[place.index()].free().tokens);
         let (own, room) = (ledger.levels().guarantee(place), ledger.room_to_borrow(service));
-        let in_debt = own < Level::ZERO || room.ceiling == Level::ZERO;
-        let (own, room, at_once) = if in_debt && free > Tokens::ZERO {
-            // What is in hand is handed out in debt too; beyond it, it goes back first and repays.
+        let (own, room, at_once) = if free > Tokens::ZERO {
+            // What is in hand is handed out in debt too; where it does not suffice it goes back first, and repays.
             let Returned { guarantee, ceiling, others, .. } = self.returned(place, service);
             let (ceiling, others) = (ceiling.max(Level::ZERO), others.max(Level::ZERO));
             (guarantee, RoomToBorrow { ceiling, others, ..room }, self.most_in_hand(place))
         } else {
-            (own.plus(Level::from_tokens(free)), room, free)
+            (own, room, Tokens::ZERO)
         };
         let borrowable = room.least().available();
         let together = own.max(Level::ZERO).plus(room.least()).available().max(at_once);
         let budget = self.budget_that_binds(place).filter(|(_, leaves)| *leaves < together);
         Available {
-            tokens: budget.as_ref().map_or(together, |(_, leaves)| *leaves),
+            // What is in hand was counted by budgets when it was drawn.
+            tokens: budget.as_ref().map_or(together, |(_, leaves)| at_once.max(*leaves)),
             guaranteed: together.saturating_sub(borrowable),
             in_hand: free,
             borrowable,
@@ -57,12 +57,12 @@ impl Desk {
     }
 
     /// The hard budget that leaves least, in tokens: one in money leaves none when it is used up, and is passed over before.
-    /// What is in hand they have counted.
+    /// What is in hand counts as not used.
     fn budget_that_binds(&self, place: Place) -> Option<(BudgetId, Tokens)> {
         let (account, now) = (self.ledger.account_at(place), self.ledger.at());
+        let held = account.outstanding_unlapsed().less(self.hands[place.index()].free());
         let leaves = |state: &BudgetState| {
-            let room = state.room_at(now, account.outstanding_unlapsed())
-                + state.part(self.hands[place.index()].free());
+            let room = state.room_at(now, held);
             match state.budget.limit {
                 BudgetLimit::Money(..) if room > 0 => None,
                 BudgetLimit::Money(..) | BudgetLimit::Tokens(_) => {

@@ -3,7 +3,7 @@
 //! Those that come now are looked up among those of now, which stay in a processor's cache however many are remembered; and
 //! what is too old is forgotten a span at once, with no look at each.
 
-use std::collections::VecDeque;
+use std::collections::{BinaryHeap, VecDeque};
 
 use crate::ids::ReservationId;
 use crate::table::Table;
@@ -29,6 +29,36 @@ pub(super) fn span_of(at: Timestamp) -> MintSpan {
 
 fn minted_in(reservation: ReservationId) -> MintSpan {
     MintSpan(reservation.minted_at_ms() / SPAN_MS)
+}
+
+fn begin_of(span: MintSpan) -> Timestamp {
+    Timestamp::from_millis(i64::try_from(span.0.saturating_mul(SPAN_MS)).unwrap_or(i64::MAX))
+}
+
+/// Adds the first so many that were admitted, from an id on, in any order; and the id of the one after them. A table has no
+/// order: this goes through all of it, and keeps no more than it gives.
+fn admitted_in<T: Copy>(
+    span: &Table<ReservationId, Remembered<T>>,
+    first: ReservationId,
+    max: usize,
+    found: &mut Vec<(ReservationId, T)>,
+) -> Option<ReservationId> {
+    let mut smallest = BinaryHeap::new();
+    for (id, what) in span {
+        let is_wanted = *id >= first && matches!(what, Remembered::Admitted(_));
+        if is_wanted && (smallest.len() <= max || smallest.peek().is_some_and(|largest| id < largest)) {
+            smallest.push(*id);
+            if smallest.len() > max + 1 {
+                smallest.pop();
+            }
+        }
+    }
+    let next = if smallest.len() > max { smallest.pop() } else { None };
+    found.extend(smallest.into_iter().filter_map(|id| match span.get(&id)? {
+        Remembered::Admitted(what) => Some((id, *what)),
+        Remembered::Over => None,
+    }));
+    next
 }
 
 /// What is remembered of a reservation.
@@ -73,7 +103,7 @@ impl<T: Copy> Minted<T> {
     }
 
     /// Those that were admitted, from an id on, in any order; and from which id to go on, if that are not all of them. A look
-    /// ends with the span in which it has seen as many as said.
+    /// gives as many as said at most, and ends with the span in which it has seen as many.
     pub(super) fn admitted_from(
         &self,
         first: ReservationId,
@@ -85,13 +115,18 @@ impl<T: Copy> Minted<T> {
             if looked_at >= looked_at_max {
                 return (found, Some(ReservationId::new(u128::from(number * SPAN_MS) << 80)));
             }
+            let next = admitted_in(span, first, looked_at_max - looked_at, &mut found);
+            if next.is_some() {
+                return (found, next);
+            }
             looked_at += 1 + span.len();
-            found.extend(span.iter().filter(|(id, _)| **id >= first).filter_map(|(id, what)| match what {
-                Remembered::Admitted(what) => Some((*id, *what)),
-                Remembered::Over => None,
-            }));
         }
         (found, None)
+    }
+
+    /// What was minted before may have been forgotten.
+    pub(super) fn forgotten_before(&self) -> Timestamp {
+        begin_of(self.horizon)
     }
 
     /// Whether it would be remembered, and is not one that may have been forgotten.
@@ -101,8 +136,7 @@ impl<T: Copy> Minted<T> {
 
     /// From when on whatever was minted is remembered.
     pub(super) fn remembers_since(&self) -> Timestamp {
-        let ms = self.oldest_with_room().0.saturating_mul(SPAN_MS);
-        Timestamp::from_millis(i64::try_from(ms).unwrap_or(i64::MAX))
+        begin_of(self.oldest_with_room())
     }
 
     /// When there is no room, the first span makes it for those that come later.
@@ -214,6 +248,7 @@ mod tests {
         assert!(all.get(older).is_none() && !all.has_room_for(older));
         assert!(all.get(old).is_some());
         assert_eq!(all.count, 2);
+        assert_eq!(all.forgotten_before(), begin_of(MintSpan(1)), "all since old is known");
         assert_eq!(
             all.remembers_since().as_millis(),
             i64::try_from(2 * SPAN_MS).unwrap(),
@@ -246,6 +281,26 @@ mod tests {
         remember(&mut all, minted(2 * SPAN_MS, 1));
         assert!(all.get(minted(9 * SPAN_MS, 1)).is_some() && all.get(minted(2 * SPAN_MS, 1)).is_some());
         assert_eq!((all.count, all.spans.len()), (2, 8));
+    }
+
+    #[test]
+    fn a_full_span_is_told_in_parts_that_have_each_id_once() {
+        let mut all = Minted::new(100);
+        (0..60).for_each(|number| remember(&mut all, minted(number % 3, number)));
+        (60..70).for_each(|number| all.insert(minted(1, number), Remembered::Over));
+        remember(&mut all, minted(3 * SPAN_MS, 1));
+        let (mut told, mut first) = (Vec::new(), Some(minted(0, 0)));
+        while let Some(from) = first {
+            let (part, next) = all.admitted_from(from, 7);
+            assert!(part.len() <= 7 && part.iter().all(|(id, _)| next.is_none_or(|next| *id < next)));
+            told.extend(part.into_iter().map(|(id, _)| id));
+            first = next;
+        }
+        told.sort_unstable();
+        let mut expected: Vec<_> = (0..60).map(|number| minted(number % 3, number)).collect();
+        expected.push(minted(3 * SPAN_MS, 1));
+        expected.sort_unstable();
+        assert_eq!(told, expected);
     }
 
     #[test]

@@ -94,7 +94,13 @@ impl Desk {
         let borrowed = Level::from_tokens(asked.tokens).minus(own);
         let ceiling = level_at(returned.ceiling, account.borrow_plan());
         let others = levels.idle_spare().minus(returned.threshold);
-        self.budgets_have(weighed, at) && (borrowed <= Level::ZERO || borrowed <= ceiling.min(others))
+        // Others were weighed only if what was asked of the ledger borrows then, too.
+        let bare = level_at(levels.guarantee(*place), levels.plan(*place)).max(Level::ZERO);
+        let weighed_others =
+            borrowed <= Level::ZERO || Level::from_tokens(asked.less(returned.gain).tokens) > bare;
+        weighed_others
+            && self.budgets_have(weighed, at)
+            && (borrowed <= Level::ZERO || borrowed <= ceiling.min(others))
     }
 
     /// The same refusal, with the figures that there would be.

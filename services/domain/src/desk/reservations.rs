@@ -87,7 +87,7 @@ impl<T: Copy> Reservations<T> {
     }
 
     /// Those that were admitted, from an id on, in the order of their ids, which is that of their minting; and from which id to
-    /// go on, if that are not all of them. Looks at about so many at most.
+    /// go on, if that are not all of them. Gives twice so many at most.
     pub(super) fn admitted_from(
         &self,
         first: ReservationId,
@@ -100,6 +100,11 @@ impl<T: Copy> Reservations<T> {
         found.retain(|(id, _)| next.is_none_or(|next| *id < next));
         found.sort_unstable_by_key(|(id, _)| *id);
         (found, next)
+    }
+
+    /// All that was minted from then on is remembered.
+    pub(super) fn known_since(&self) -> Timestamp {
+        self.in_time.forgotten_before().max(self.ahead.forgotten_before())
     }
 
     /// It was admitted.

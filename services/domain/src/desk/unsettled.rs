@@ -1,8 +1,9 @@
 //! Holds that nobody has settled, as far as their reservations are remembered: for whoever looks after a pool.
 //!
 //! Looks at a part at a time, so that nobody waits at the desk for longer than a batch takes, and changes nothing. What is
-//! older than [`RESERVATION_WINDOW`](crate::desk::RESERVATION_WINDOW), or from before this desk, has no id any more: it is in
-//! what its account has outstanding, and in nothing here.
+//! older than [`RESERVATION_WINDOW`](crate::desk::RESERVATION_WINDOW), has made room for others
+//! ([`RESERVATIONS_MAX`](crate::desk::RESERVATIONS_MAX), settled or not) or is from before this desk has no id any more: it is
+//! in what its account has outstanding, and in nothing here. Each part says since when it knows all.
 
 use crate::desk::Desk;
 use crate::desk::reservations::minted_at;
@@ -10,8 +11,10 @@ use crate::ids::{HoldId, ReservationId, ServiceId};
 use crate::ledger::Settlement;
 use crate::time::Timestamp;
 
-/// Reservations that are looked at in one part, and empty spans of 16 ms among them: less than half a millisecond. A part ends
-/// with the span in which it has seen so many.
+/// Reservations that are looked at in one part, and empty spans of 16 ms among them: less than half a millisecond. A span has no
+/// order, so that the oldest of one that has more are found by going through all of its ids: 1 ms
+/// where 100,000 were minted in one span, 60 times what a pool of 100,000 a second has in it, and 25 ms where all
+/// [`RESERVATIONS_MAX`](crate::desk::RESERVATIONS_MAX) were.
 pub const LOOKED_AT_MAX: usize = 2_048;
 
 /// Who asked for a hold, by a number that whoever runs the desk gives them.
@@ -51,12 +54,14 @@ pub struct Unsettled {
 }
 
 /// A part of them, the oldest first.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnsettledPart {
     /// What was found.
     pub holds: Vec<Unsettled>,
     /// From which id to go on; none: there are no more.
     pub next: Option<ReservationId>,
+    /// What was minted before may have been forgotten, and is held all the same.
+    pub known_since: Timestamp,
 }
 
 impl Desk {
@@ -82,6 +87,10 @@ impl Desk {
                 until: self.holds.alive_until(held.hold),
             })
         });
-        UnsettledPart { holds: holds.collect(), next: next.filter(|next| minted_at(*next) <= until) }
+        UnsettledPart {
+            holds: holds.collect(),
+            next: next.filter(|next| minted_at(*next) <= until),
+            known_since: self.reservations.known_since().max(self.began),
+        }
     }
 }

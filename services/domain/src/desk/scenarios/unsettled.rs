@@ -1,7 +1,10 @@
 //! Stories of holds that nobody settles.
 
 use super::story::{Story, service, terms};
-use crate::desk::{Asker, HOLD_LIFETIME, LOOKED_AT_MAX, Reserve, Unsettled, UnsettledPart};
+use crate::amount::Tokens;
+use crate::desk::{
+    Asker, Desk, HOLD_LIFETIME, LOOKED_AT_MAX, RESERVATION_WINDOW, Reserve, Unsettled, UnsettledPart,
+};
 use crate::ids::ReservationId;
 use crate::ledger::Quantity;
 use crate::time::Timestamp;
@@ -13,7 +16,7 @@ fn pool() -> Story {
 }
 
 fn all(story: &Story) -> Vec<Unsettled> {
-    let UnsettledPart { holds, next } = story.desk.unsettled(FIRST, story.desk.ledger().at(), |_| true);
+    let UnsettledPart { holds, next, .. } = story.desk.unsettled(FIRST, story.desk.ledger().at(), |_| true);
     assert_eq!(next, None);
     holds
 }
@@ -63,13 +66,50 @@ fn many_are_told_in_parts_that_have_each_of_them_once() {
     let (mut told, mut first, mut parts) = (Vec::new(), Some(FIRST), 0);
     while let Some(from) = first {
         let part = story.desk.unsettled(from, story.desk.ledger().at(), |_| true);
-        assert!(part.holds.len() <= 2 * LOOKED_AT_MAX, "a part is bounded");
+        assert!(part.holds.len() <= LOOKED_AT_MAX, "a part is bounded");
         told.extend(part.holds.into_iter().map(|it| it.reservation));
         (first, parts) = (part.next, parts + 1);
     }
     assert!(parts > 2 && told.is_sorted(), "{parts} parts");
     told.dedup();
     assert_eq!(told.len(), 5 * (LOOKED_AT_MAX / 2));
+}
+
+#[test]
+fn what_was_minted_in_one_instant_is_told_in_bounded_parts_too() {
+    let mut story = pool();
+    let asked: Vec<_> = (0..3 * LOOKED_AT_MAX).map(|_| story.reserve("chat", 0).unwrap()).collect();
+    let (mut told, mut first) = (Vec::new(), Some(FIRST));
+    while let Some(from) = first {
+        let part = story.desk.unsettled(from, story.desk.ledger().at(), |_| true);
+        assert!(part.holds.len() <= LOOKED_AT_MAX, "{} in a part", part.holds.len());
+        told.extend(part.holds.into_iter().map(|it| it.hold));
+        first = part.next;
+    }
+    assert_eq!(told, asked);
+}
+
+#[test]
+fn a_part_says_since_when_all_is_known() {
+    let mut story = pool();
+    let known_since =
+        |story: &Story| story.desk.unsettled(FIRST, story.desk.ledger().at(), |_| true).known_since;
+    let began = story.now;
+    story.reserve("chat", 100).unwrap();
+    story.wait_ms(10_000);
+    assert_eq!(known_since(&story), began, "not before the desk began");
+    story.wait_ms(1_000_000);
+    let since = known_since(&story);
+    assert!(since > began && since <= story.now.minus(RESERVATION_WINDOW));
+    assert_eq!(all(&story), [], "what is older is forgotten");
+    assert_eq!(
+        story.desk.ledger().account(&service("chat")).unwrap().outstanding().tokens,
+        Tokens::new(100),
+        "and is held all the same"
+    );
+    let desk = Desk::new(story.desk.ledger().clone(), story.now);
+    let told = desk.unsettled(FIRST, story.now, |_| true);
+    assert_eq!((told.holds, told.known_since), (vec![], story.now), "another desk knows nothing of before");
 }
 
 #[test]
