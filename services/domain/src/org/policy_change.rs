@@ -61,7 +61,7 @@ pub fn decide_policy(
     for pool in pools_of(org, policy) {
         let before = org.pools.get(pool).unwrap_or(&undecided);
         let changes = pool_changes(before, pool, &wanted, by.at);
-        found.extend(misfits(policy, before, pool, &changes, by));
+        found.extend(misfits(before, pool, &changes, by));
         if !changes.is_empty() {
             change.lines.extend(changes.iter().map(|change| lines::of_change(pool, change, before, by.at)));
             change.pools.insert(pool.clone(), changes);

@@ -7,14 +7,14 @@ use crate::amount::{Tokens, TokensPerMinute};
 use crate::authorship::Authorship;
 use crate::ids::{PoolId, ServiceId};
 use crate::ledger::{
-    Change, ChangeRefused, GUARANTEE_WINDOW, POOL_WINDOW, PoolTerms, Shortage, decide_change,
+    Change, ChangeRefused, GUARANTEE_WINDOW, Governed, POOL_WINDOW, PoolTerms, Shortage, decide_change,
 };
 use crate::policy::allocations::place_of_request_max;
-use crate::policy::{Policy, PolicyProblem, within};
+use crate::policy::{PolicyProblem, within};
+use crate::time::Timestamp;
 
 /// Why a pool would refuse what a policy changes in it; nothing if it would not.
 pub(crate) fn misfits(
-    policy: &Policy,
     before: &PoolTerms,
     pool: &PoolId,
     changes: &[Change],
@@ -26,15 +26,26 @@ pub(crate) fn misfits(
         Err(ChangeRefused::DoesNotFit(short)) => short,
         Err(refused) => return vec![of_pool(refused.to_string())],
     };
-    let mut found = too_large(policy, pool, &short);
+    let (mut found, explained) = too_large(&after(before, changes, by), pool, &short);
     // Each allocation that states no requests is a problem of its own.
-    let told = if found.is_empty() { short.depth } else { Tokens::ZERO };
-    let left = Shortage { requests_unstated: 0, depth: told, ..short };
+    let depth = if explained { Tokens::ZERO } else { short.depth };
+    let left = Shortage { requests_unstated: 0, depth, ..short };
     if left != (Shortage { at: left.at, ..Shortage::default() }) {
         let advice = "lower baselines, bursts, request_max or requests, or raise its capacity";
         found.insert(0, of_pool(format!("{left}; {advice}")));
     }
     found
+}
+
+/// What would be decided about the pool, whether or not it fits: bursts that a policy leaves out go on, and count.
+fn after(before: &PoolTerms, changes: &[Change], by: &Authorship) -> PoolTerms {
+    let mut after = before.clone();
+    for change in changes {
+        if let Some(what) = after.difference(change) {
+            after.evolve(&Governed { by: by.clone(), what });
+        }
+    }
+    after
 }
 
 /// An allocation whose guarantee is as deep as its largest request.
@@ -46,13 +57,13 @@ struct Deep<'a> {
 }
 
 /// The largest requests that do not fit: each that is more than the pool ever holds; and if all guarantees together are too
-/// deep, those that are most beyond ten seconds of their baselines, as many as it takes.
-fn too_large(policy: &Policy, pool: &PoolId, short: &Shortage) -> Vec<PolicyProblem> {
-    let capacity = policy.pools.iter().find(|stated| stated.id == *pool).map(|stated| stated.capacity);
-    let holds = within(capacity.unwrap_or(TokensPerMinute::ZERO), POOL_WINDOW);
+/// deep, those that are most beyond ten seconds of what is guaranteed, as many as it takes. And whether they are all that
+/// makes guarantees too deep.
+fn too_large(terms: &PoolTerms, pool: &PoolId, short: &Shortage) -> (Vec<PolicyProblem>, bool) {
+    let holds = within(terms.capacity(), POOL_WINDOW);
     let mut excess = u128::from(short.depth.get());
     let mut found = Vec::new();
-    for Deep { service, request_max, beyond } in deepest(policy, pool) {
+    for Deep { service, request_max, beyond } in deepest(terms, short.at) {
         let alone = request_max > holds;
         // Where the rates do not fit either, lowering those may be enough.
         if !alone && (excess == 0 || short.rate > TokensPerMinute::ZERO) {
@@ -73,19 +84,18 @@ fn too_large(policy: &Policy, pool: &PoolId, short: &Shortage) -> Vec<PolicyProb
         excess = excess.saturating_sub(beyond);
         found.push(PolicyProblem { place: place_of_request_max(service, pool), message });
     }
-    found
+    (found, excess == 0)
 }
 
-fn deepest<'a>(policy: &'a Policy, pool: &PoolId) -> Vec<Deep<'a>> {
-    let held = policy.services.iter().flat_map(|service| {
-        let held = service.allocations.iter().filter(|held| held.pool == *pool);
-        held.map(|held| (&service.id, &held.terms))
-    });
-    let guaranteed = held.filter(|(_, terms)| terms.baseline > TokensPerMinute::ZERO);
+/// Whose guarantee is as deep as its largest request at an instant, with the bursts that count then.
+fn deepest(terms: &PoolTerms, at: Timestamp) -> Vec<Deep<'_>> {
+    let held = terms.allocations().iter();
+    let rates = held.map(|(service, held)| (service, held, terms.plan_of_guarantee(service).at(at).rate));
+    let guaranteed = rates.filter(|(.., rate)| *rate > TokensPerMinute::ZERO);
     let mut deep: Vec<_> = guaranteed
-        .map(|(service, terms)| {
-            let request_max = u128::from(terms.request_max.get());
-            let beyond = request_max.saturating_sub(within(terms.baseline, GUARANTEE_WINDOW));
+        .map(|(service, held, rate)| {
+            let request_max = u128::from(held.request_max.get());
+            let beyond = request_max.saturating_sub(within(rate, GUARANTEE_WINDOW));
             Deep { service, request_max, beyond }
         })
         .filter(|deep| deep.beyond > 0)

@@ -4,8 +4,11 @@ use super::sample::{NOW, budget, burst, day, exception, id, orphan, policy, pool
 use super::*;
 use crate::amount::Money;
 use crate::budget::{BudgetKind, BudgetLimit};
+use crate::burst::{Approval, GrantedBurst};
 use crate::price::Currency;
+use crate::time::Window;
 
+mod fits;
 mod plans;
 
 /// What is wrong with the sample policy after a change.
@@ -25,6 +28,15 @@ fn surprises(change: impl FnOnce(&mut Policy)) -> Vec<String> {
     change(&mut policy);
     assert_eq!(problems(&policy), [], "what surprises is not wrong");
     warnings(&policy, NOW).iter().map(ToString::to_string).collect()
+}
+
+/// A burst of some service, from an hour ago until so many days from now.
+fn burst_of(service: &str, approval: Approval, days: u64) -> GrantedBurst {
+    let mut granted = GrantedBurst { approval, ..burst(600) };
+    granted.burst.id = id(&format!("of-{service}"));
+    granted.burst.service = id(service);
+    granted.burst.window = Window::try_new(NOW.minus(Duration::from_hours(1)), day(days)).unwrap();
+    granted
 }
 
 #[test]
@@ -306,8 +318,7 @@ fn what_ends_soon_or_is_over_is_called_to_mind() {
         policy.services.push(orphan("old", 0));
         policy.exceptions =
             vec![exception("over", "old", 0), exception("soon", "old", 14), exception("later", "old", 15)];
-        policy.bursts[0].burst.window =
-            crate::time::Window::try_new(NOW.minus(std::time::Duration::from_hours(1)), NOW).unwrap();
+        policy.bursts[0].burst.window = Window::try_new(NOW.minus(Duration::from_hours(1)), NOW).unwrap();
     });
     assert_eq!(
         warnings,

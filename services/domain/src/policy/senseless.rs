@@ -8,6 +8,7 @@ use crate::policy::allocations::{place_of_allocation, place_of_request_max};
 use crate::policy::problems::Findings;
 use crate::policy::warnings::depth_of;
 use crate::policy::{Policy, Pool, Terms, within};
+use crate::time::Timestamp;
 
 /// More tokens a minute than this are a slip, such as tokens of a month: some thousand times what the largest deployments
 /// serve together. No burst may add more, either.
@@ -56,24 +57,31 @@ fn warn_of_requests(place: &str, rate: Option<RequestsPerMinute>, found: &mut Fi
 /// Warns of largest requests that could only be borrowed, and that nothing ever leaves so much for.
 ///
 /// With a baseline they are guaranteed, or do not fit, which is a problem. Without one it is no promise that breaks: what is
-/// larger is refused, and told that it never passes.
-pub(super) fn warn_of_requests_never_admitted(policy: &Policy, found: &mut Findings) {
+/// larger is refused, and told that it never passes. A burst makes a guarantee as deep as the largest request, or lets borrow
+/// more: while one is in the policy that is not over, nothing is said.
+pub(super) fn warn_of_requests_never_admitted(policy: &Policy, now: Timestamp, found: &mut Findings) {
     for pool in &policy.pools {
         let kept: u128 = of_pool(policy, &pool.id).map(|(_, terms)| depth_of(terms)).sum();
         for (service, terms) in of_pool(policy, &pool.id) {
             let most = most_borrowed(pool, terms, kept);
             // Who may never borrow lives by bursts alone, which are as deep as the largest request.
             let may_borrow = terms.baseline == TokensPerMinute::ZERO && terms.ceiling > TokensPerMinute::ZERO;
-            if may_borrow && u128::from(terms.request_max.get()) > most {
+            let only_borrows = may_borrow && !has_burst(policy, service, &pool.id, now);
+            if only_borrows && u128::from(terms.request_max.get()) > most {
                 let message = format!(
-                    "request_max is {}, and without a baseline {most} tokens at most can ever be borrowed at once: larger \
-                     requests are refused for good; lower it, or state a baseline",
+                    "request_max is {}, and without a baseline {most} tokens at most can be borrowed at once: larger \
+                     requests are refused, bursts aside; lower it, or state a baseline",
                     terms.request_max
                 );
                 found.add(place_of_request_max(service, &pool.id), message);
             }
         }
     }
+}
+
+fn has_burst(policy: &Policy, service: &ServiceId, pool: &PoolId, now: Timestamp) -> bool {
+    let mut bursts = policy.bursts.iter().map(|granted| &granted.burst);
+    bursts.any(|burst| burst.service == *service && burst.pool == *pool && burst.window.end() > now)
 }
 
 fn of_pool<'a>(policy: &'a Policy, pool: &'a PoolId) -> impl Iterator<Item = (&'a ServiceId, &'a Terms)> {

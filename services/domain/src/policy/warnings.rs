@@ -27,7 +27,7 @@ pub fn warnings(policy: &Policy, now: Timestamp) -> Vec<PolicyProblem> {
     warn_of_requests(policy, &mut found);
     warn_of_free_models(policy, now, &mut found);
     warn_of_rates(policy, &mut found);
-    warn_of_requests_never_admitted(policy, &mut found);
+    warn_of_requests_never_admitted(policy, now, &mut found);
     warn_of_full_pools(policy, &mut found);
     warn_of_deep_guarantees(policy, &mut found);
     warn_of_bursts(policy, now, &mut found);

@@ -1,72 +1,11 @@
-//! What a plan says of requests that do not fit, of numbers beyond sense, and of budgets that are used up already.
+//! What a plan says of numbers beyond sense, and of budgets that are used up already.
 
 use super::*;
 use crate::amount::{RequestsPerMinute, Tokens};
 use crate::authorship::Authorship;
 use crate::desk::BudgetStanding;
 use crate::ledger::{Change, PoolTerms};
-use crate::org::{Org, decide_policy};
-use crate::policy::sample::{RULES, rate, terms};
-
-/// What a plan refuses of the sample policy after a change.
-fn refused(change: impl FnOnce(&mut Policy)) -> Vec<String> {
-    let mut policy = policy();
-    change(&mut policy);
-    let by = Authorship { author: "ada".into(), reason: "test".into(), at: NOW, commit: None };
-    decide_policy(&Org::default(), &policy, &RULES, &by)
-        .unwrap_err()
-        .iter()
-        .map(ToString::to_string)
-        .collect()
-}
-
-fn request_max(policy: &mut Policy, service: usize, tokens: u64) {
-    policy.services[service].allocations[0].terms.request_max = Tokens::new(tokens);
-}
-
-#[test]
-fn a_request_that_its_pool_never_holds_is_refused_where_it_is_stated() {
-    assert_eq!(
-        refused(|policy| request_max(policy, 1, 70_000)),
-        [
-            "service search, allocation in pool gpt, request_max: request_max 70000 is more than the 60000 tokens that pool \
-          gpt ever holds, a minute of its capacity, and is kept for its guarantee; lower it, or raise the pool's capacity"
-        ]
-    );
-}
-
-#[test]
-fn of_requests_that_do_not_fit_together_the_largest_are_refused_as_many_as_it_takes() {
-    let told = refused(|policy| {
-        policy.services.push(service("small", 600));
-        request_max(policy, 0, 34_000);
-        request_max(policy, 1, 33_000);
-        request_max(policy, 2, 200);
-    });
-    // Of search 31,334 are beyond ten seconds of its baseline, of chat 27,334: one of them is enough.
-    assert_eq!(
-        told,
-        [
-            "service search, allocation in pool gpt, request_max: request_max 33000 does not fit: a guarantee is as deep as its \
-          largest request, and together they are 7200 tokens deeper than the 60000 that pool gpt holds; lower it, or raise \
-          the pool's capacity"
-        ]
-    );
-}
-
-#[test]
-fn rates_that_do_not_fit_are_a_problem_of_the_pool_and_a_request_besides_is_one_of_its_own() {
-    let told = refused(|policy| {
-        policy.services[0] = service("chat", 55_000);
-        request_max(policy, 1, 70_000);
-    });
-    assert_eq!(told.len(), 2, "{told:?}");
-    assert!(
-        told[0].starts_with("pool gpt: guarantees exceed the pool by 8000 tokens a minute, worst at"),
-        "{told:?}"
-    );
-    assert!(told[1].starts_with("service search, allocation in pool gpt, request_max:"), "{told:?}");
-}
+use crate::policy::sample::{rate, terms};
 
 #[test]
 fn rates_beyond_sense_are_warned_of_by_their_field() {
@@ -115,7 +54,7 @@ fn a_request_that_could_never_be_borrowed_is_warned_of_and_one_that_could_is_not
     let warning = |request_max, most| {
         format!(
             "service batch, allocation in pool gpt, request_max: request_max is {request_max}, and without a baseline {most} \
-             tokens at most can ever be borrowed at once: larger requests are refused for good; lower it, or state a baseline"
+             tokens at most can be borrowed at once: larger requests are refused, bursts aside; lower it, or state a baseline"
         )
     };
     assert_eq!(told(5_000, 5_001, 20), [warning(5_001, 5_000)]);
@@ -123,6 +62,24 @@ fn a_request_that_could_never_be_borrowed_is_warned_of_and_one_that_could_is_not
     assert_eq!(told(60_000, 41_334, 20), [""; 0]);
     assert_eq!(told(60_000, 41_335, 20), [warning(41_335, 41_334)]);
     assert_eq!(told(0, 1_000, 20), [""; 0], "it lives by bursts");
+}
+
+#[test]
+fn a_request_that_a_burst_may_carry_is_warned_of_once_the_burst_is_over() {
+    let told = |approval, days| {
+        surprises(|policy| {
+            policy.services.push(service("batch", 0));
+            let borrows = Terms { ceiling: rate(600), ..Terms::guarantee(rate(0), Tokens::new(10_000)) };
+            policy.services[2].allocations[0].terms = borrows;
+            policy.bursts.push(burst_of("batch", approval, days));
+        })
+    };
+    assert_eq!(told(Approval::Guaranteed, 1), [""; 0], "its guarantee is as deep as its largest request");
+    assert_eq!(told(Approval::BestEffort, 1), [""; 0], "it may borrow more");
+    let after = told(Approval::Guaranteed, 0);
+    let batch = "service batch, allocation in pool gpt, request_max: request_max is 10000, and without a baseline 600 ";
+    assert!(after[0].starts_with(batch), "{after:?}");
+    assert!(after[1].starts_with("burst of-batch: is over"), "{after:?}");
 }
 
 /// What is at stake of budgets where some terms take the place of others.
