@@ -154,6 +154,8 @@ pub struct Desk {
     fresh_requests: bool,
     /// Who asks now.
     asker: Asker,
+    /// Since when there is this desk: it knows of no reservation from before.
+    began: Timestamp,
 }
 
 impl Desk {
@@ -175,6 +177,7 @@ impl Desk {
             recorded: Mark(0),
             fresh_requests: false,
             asker: Asker::NOBODY,
+            began: now,
         };
         desk.advance(now);
         desk.lapse_what_was_open();

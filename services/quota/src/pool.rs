@@ -32,7 +32,7 @@ use weir_runtime::tasks::Tasks;
 
 use crate::no_decision::NoDecision;
 use crate::rebuild::{Folded, RebuildError};
-pub(crate) use clerk::{Clerk, Decided, Held, LimitsSeen, Reserved};
+pub(crate) use clerk::{Clerk, Decided, Held, LimitsSeen, Looked, Reserved};
 pub(crate) use due::Due;
 pub(crate) use entitled::Entitled;
 use section::Section;
@@ -100,13 +100,13 @@ impl PoolHandle {
     }
 
     /// Holds that nobody has settled, of reservations from this one on that were minted up to an instant, as far as one look
-    /// goes; and from which reservation to go on, if there is more.
+    /// goes.
     pub(crate) async fn unsettled(
         &self,
         first: ReservationId,
         until: Timestamp,
         is_wanted: impl Fn(&ServiceId) -> bool,
-    ) -> Result<(Vec<Held>, Option<ReservationId>), NoDecision> {
+    ) -> Result<Looked, NoDecision> {
         self.step(1, |clerk| clerk.unsettled(first, until, is_wanted))?.await
     }
 

@@ -124,8 +124,8 @@ pub(crate) enum Command {
     Headroom(HeadroomAsked),
     /// Tokens that are held for calls and not settled yet, the oldest first
     ///
-    /// Of calls that go on, and what a gateway that died or a caller who forgot has left behind. Known for a quarter of an hour;
-    /// what is older is in what `weir headroom` shows as held.
+    /// Of calls that go on, and what a gateway that died or a caller who forgot has left behind. Known for a quarter of an hour
+    /// at most; what is older is in what `weir headroom` shows as held.
     Holds(Holds),
     /// What every team and service used, was refused, and cost
     Report(Report),

@@ -14,20 +14,30 @@ use crate::output::{self, Table, grouped, name, number, whole};
 /// The largest page that the service gives.
 const PAGE_SIZE_MAX: u32 = 1_000;
 
-/// Holds, the oldest first, and whether there are more.
+/// Holds, the oldest first, whether there are more, and since when all are known.
 pub(crate) struct Told {
     pub(crate) holds: Vec<UnsettledHold>,
     pub(crate) more: bool,
+    pub(crate) known_since: Option<Timestamp>,
 }
 
 pub(crate) async fn run(config: &Config, asked: &Holds) -> anyhow::Result<()> {
     let mut quota = client::connect(config).await?;
     let told = ask(&mut quota, asked).await?;
-    output::listed(&table(&told.holds, SystemClock.now())?, "nothing is held");
+    output::listed(&table(&told.holds, SystemClock.now())?, "no such hold is known");
     if told.more {
         output::note("there are more: --first N shows them, --service and --older-than choose");
     }
+    if let Some(since) = told.known_since {
+        output::note(&forgotten(since));
+    }
     Ok(())
+}
+
+/// However old the holds that somebody asks for, there may be older ones.
+fn forgotten(since: Timestamp) -> String {
+    let since = shown(since);
+    format!("what was asked for before {since} is not known any more; `weir headroom` counts it as held")
 }
 
 /// The first so many, page by page.
@@ -49,7 +59,8 @@ pub(crate) async fn ask(quota: &mut Quota, asked: &Holds) -> anyhow::Result<Told
         holds.extend(page.holds);
         request.page_token = page.next_page_token;
         if request.page_token.is_empty() || holds.len() >= first {
-            return Ok(Told { holds, more: !request.page_token.is_empty() });
+            let since = page.known_since.map(|since| codec::timestamp_from_wire(Some(&since), "known_since"));
+            return Ok(Told { holds, more: !request.page_token.is_empty(), known_since: since.transpose()? });
         }
     }
 }
@@ -86,6 +97,13 @@ fn table(holds: &[UnsettledHold], now: Timestamp) -> anyhow::Result<Table> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_forgotten_is_told_with_where_it_counts() {
+        let told = forgotten(Timestamp::from_secs(10));
+        assert!(told.contains("before 1970-01-01T00:00:10Z is not known"), "{told}");
+        assert!(told.contains("weir headroom"), "{told}");
+    }
 
     #[test]
     fn a_hold_is_told_with_whose_it_is_who_asked_and_since_when() {

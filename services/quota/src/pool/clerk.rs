@@ -32,6 +32,16 @@ pub(crate) struct Held {
     pub(crate) node: String,
 }
 
+/// What one look at holds that nobody has settled has found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Looked {
+    pub(crate) held: Vec<Held>,
+    /// From which reservation to go on, if there is more.
+    pub(crate) next: Option<ReservationId>,
+    /// What was asked for before may have been forgotten.
+    pub(crate) known_since: Timestamp,
+}
+
 /// What became of a reservation. A refusal is explained: it is rare, and kept apart so that an answer stays small.
 pub(crate) type Decided<T> = Result<T, Box<Explained>>;
 
@@ -64,20 +74,20 @@ impl Clerk {
 
     /// By which number somebody is known here.
     pub(crate) fn asker(&mut self, name: &str) -> Asker {
-        self.askers.number(name)
+        self.askers.number(name, self.desk.ledger().at())
     }
 
-    /// Holds that nobody has settled, as far as one look goes; and from which reservation to go on, if there is more.
+    /// Holds that nobody has settled, as far as one look goes.
     pub(super) fn unsettled(
         &self,
         first: ReservationId,
         until: Timestamp,
         is_wanted: impl Fn(&ServiceId) -> bool,
-    ) -> Answer<(Vec<Held>, Option<ReservationId>)> {
-        let UnsettledPart { holds, next } = self.desk.unsettled(first, until, is_wanted);
+    ) -> Answer<Looked> {
+        let UnsettledPart { holds, next, known_since } = self.desk.unsettled(first, until, is_wanted);
         let node = |hold: &Unsettled| self.askers.name(hold.asker).to_owned();
         let held = holds.into_iter().map(|hold| Held { node: node(&hold), hold }).collect();
-        self.desk.answer((held, next))
+        self.desk.answer(Looked { held, next, known_since })
     }
 
     /// Decides a reservation.

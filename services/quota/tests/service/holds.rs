@@ -6,7 +6,7 @@ use weir_proto::governance::v1 as wire;
 use weir_proto::quota::v1 as quota;
 
 use crate::people::*;
-use crate::support::{Service, s};
+use crate::support::{Service, TOKEN, s};
 
 fn all() -> wire::ListHoldsRequest {
     wire::ListHoldsRequest::default()
@@ -105,6 +105,46 @@ async fn a_lead_is_told_of_their_teams_holds_and_a_node_of_none() {
     assert_eq!(olga.governance.list_holds(others).await.unwrap_err().code(), Code::PermissionDenied);
     let mut gateway = Person::named(&service, "gateway-1").await;
     assert_eq!(gateway.governance.list_holds(all()).await.unwrap_err().code(), Code::PermissionDenied);
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn since_when_holds_are_known_is_told_and_a_restart_forgets() {
+    let service = with_holds().await;
+    let mut victor = Person::named(&service, "victor").await;
+    assert_eq!(told(&mut victor, all()).await.known_since, Some(s(0)), "not before the service began");
+    let service = service.restart().await;
+    let mut victor = Person::named(&service, "victor").await;
+    let forgotten = told(&mut victor, all()).await;
+    assert_eq!((services(&forgotten), forgotten.known_since), (vec![], Some(s(60))));
+    service.advance(1_000);
+    hold(&service, (4, "chat", "gpt"), 100).await;
+    let gpt = wire::ListHoldsRequest { pool: "gpt".into(), ..all() };
+    let known = told(&mut victor, gpt).await;
+    let since = known.known_since.unwrap().seconds - s(60).seconds;
+    assert_eq!((services(&known), since), (vec!["chat"], 100), "a quarter of an hour at most");
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_removed_service_holds_is_told_by_its_name_and_a_name_that_never_was_is_not_found() {
+    let service = with_holds().await;
+    let mut root = Person::with(&service, TOKEN).await;
+    root.governance.apply_policy(applying(policy_without("ops"))).await.unwrap();
+    let mut victor = Person::named(&service, "victor").await;
+    let batch = |older_than: Option<i64>| wire::ListHoldsRequest {
+        service: "batch".into(),
+        older_than: older_than.map(|seconds| prost_types::Duration { seconds, nanos: 0 }),
+        ..all()
+    };
+    assert_eq!(services(&told(&mut victor, batch(None)).await), ["batch", "batch"]);
+    let ada = wire::ListHoldsRequest { pool: "ada".into(), ..all() };
+    assert_eq!(services(&told(&mut victor, ada).await), ["batch"]);
+    assert_eq!(services(&told(&mut victor, batch(Some(3_600))).await), [""; 0], "it was there");
+    let never = wire::ListHoldsRequest { service: "never".into(), ..all() };
+    assert_eq!(victor.governance.list_holds(never).await.unwrap_err().code(), Code::NotFound);
+    let never = wire::ListHoldsRequest { pool: "never".into(), ..all() };
+    assert_eq!(victor.governance.list_holds(never).await.unwrap_err().code(), Code::NotFound);
     service.stop().await;
 }
 

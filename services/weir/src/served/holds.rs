@@ -28,6 +28,7 @@ async fn hold(quota: &mut Quota, number: u128) -> String {
 
 #[tokio::test]
 async fn what_is_held_is_told_from_the_oldest_on_until_it_is_settled() {
+    let began = SystemClock.now();
     let served = Served::start(Config::default()).await;
     let mut quota = served.client().await;
     apply(&mut quota, &demo::sample(SystemClock.now()).unwrap()).await;
@@ -45,6 +46,7 @@ async fn what_is_held_is_told_from_the_oldest_on_until_it_is_settled() {
     assert_eq!((told.holds.len(), told.more), (4, false));
     let old = ask(&mut quota, &asked("weir holds --older-than 30s")).await.unwrap();
     assert_eq!(old.holds, []);
+    assert!(old.known_since.is_some_and(|since| since >= began), "that nothing so old can be known is told");
     let nosuch = ask(&mut quota, &asked("weir holds --service nosuch")).await.err().unwrap();
     assert_eq!(nosuch.to_string(), "there is no service named nosuch");
     served.end().await;

@@ -43,7 +43,7 @@ impl Governance {
             |entry: &Entry, team: Option<&TeamId>| wanted.fits(entry, team) && may_see(caller, entry, team);
         let page = self.page(before, count, shown).await?;
         if page.decisions.is_empty() {
-            self.check_known(caller, &wanted, &org).await?;
+            self.check_known(caller, wanted.named(), &org).await?;
         }
         let sees_access = sees_access(caller);
         Ok(wire::ListDecisionsResponse {
@@ -66,8 +66,13 @@ impl Governance {
     }
 
     /// Whether all that is named is there, or was: anything that whoever asks sees was decided about it.
-    async fn check_known(&self, caller: &Caller, wanted: &Wanted, org: &Org) -> Result<(), Status> {
-        for named in wanted.named().into_iter().filter(|named| !named.is_there(org)) {
+    pub(super) async fn check_known(
+        &self,
+        caller: &Caller,
+        named: Vec<Named<'_>>,
+        org: &Org,
+    ) -> Result<(), Status> {
+        for named in named.into_iter().filter(|named| !named.is_there(org)) {
             let about = |entry: &Entry, team: Option<&TeamId>| {
                 named.is_about(entry, team) && may_see(caller, entry, team)
             };

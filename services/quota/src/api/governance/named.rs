@@ -65,11 +65,17 @@ impl Named<'_> {
 /// The names that are nearest to one, the nearest first: a third of its letters may be others.
 fn near<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     let most = name.chars().count().div_ceil(3);
+    let is_as_long = |other: &&str| is_as_long(name, other, most);
     let far = |other: &'a str| Some((edits(name, other), other)).filter(|(edits, _)| *edits <= most);
-    let mut near: Vec<_> = names.filter_map(far).collect();
+    let mut near: Vec<_> = names.filter(is_as_long).filter_map(far).collect();
     near.sort_unstable();
     near.truncate(NEAR_MAX);
     near.into_iter().map(|(_, name)| name).collect()
+}
+
+/// Whether so many letters more or less are enough: where they are not, nobody need count which ones differ.
+fn is_as_long(one: &str, other: &str, most: usize) -> bool {
+    one.chars().count().abs_diff(other.chars().count()) <= most
 }
 
 /// How many letters must be put in, taken out or replaced to make one name of another (Levenshtein's distance).
@@ -97,6 +103,18 @@ mod tests {
         for (one, other, count) in cases {
             assert_eq!((edits(one, other), edits(other, one)), (count, count), "{one} {other}");
         }
+    }
+
+    #[test]
+    fn a_name_is_skipped_for_its_length_only_where_it_is_far() {
+        let names = ["", "a", "chat", "chat-2", "chats", "search", "batch-of-the-night"];
+        for (one, other) in names.iter().flat_map(|one| names.map(|other| (*one, other))) {
+            for most in 0..8 {
+                assert!(is_as_long(one, other, most) || edits(one, other) > most, "{one} {other} {most}");
+            }
+        }
+        assert!(!is_as_long("chat", "batch-of-the-night", 2));
+        assert_eq!(near("chat", ["chats", "batch-of-the-night"].into_iter()), ["chats"]);
     }
 
     #[test]
