@@ -20,7 +20,7 @@ use crate::pool::{Held, Looked, PoolHandle};
 /// Holds in a page: a screen or two where nobody says, and 200 KB at most.
 const PAGE_SIZE: usize = 100;
 const PAGE_SIZE_MAX: usize = 1_000;
-/// Looks at one pool in one call: some 130,000 reservations in 30 ms. A look takes longer where more than are looked at in one
+/// Looks at one pool in one call: some 130,000 reservations in 40 ms. A look takes longer where more than are looked at in one
 /// were minted within the same 16 ms: see [`LOOKED_AT_MAX`](weir_domain::desk::LOOKED_AT_MAX).
 const LOOKS_MAX: usize = 64;
 
