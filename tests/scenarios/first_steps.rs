@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
+use http::StatusCode;
 use serde_json::json;
+use weir_proto::codec::rfc3339;
+use weir_runtime::clock::{Clock, SystemClock};
 use weir_tests::caller::{Call, call};
 use weir_tests::world::World;
 
@@ -86,6 +89,41 @@ pub(crate) async fn what_is_missing() -> anyhow::Result<()> {
     ensure!(said.contains("gateway.lissten") && said.contains("quotta"), "{said}");
     Ok(())
 }
+
+/// A folder that was right becomes wrong without an edit when an exception ends. Nobody is shut out for that.
+pub(crate) async fn a_folder_that_is_right_no_more() -> anyhow::Result<()> {
+    // Longer than a start takes.
+    const LASTS: Duration = Duration::from_secs(15);
+    let world = World::begin("").await?;
+    let end = SystemClock.now().plus(LASTS);
+    std::fs::write(world.path("policy/trial.toml"), format!("{BEYOND_THE_SANDBOX}end = {}\n", rfc3339(end)))?;
+    let mut weir = world.start("weir", &["up"])?;
+    world.ready(world.ports.telemetry[0]).await.with_context(|| weir.log_tail())?;
+    let key = world.keys()?.remove(0);
+    weir.kill();
+    tokio::time::sleep(end.since(SystemClock.now())).await;
+    let weir = world.start("weir", &["up"])?;
+    world.ready(world.ports.telemetry[0]).await.with_context(|| weir.log_tail())?;
+    let log = weir.log();
+    ensure!(log.contains("the policy folder is not applied") && log.contains("trial.toml:"), "{log}");
+    let answer = call(&world.gateway(), &chat(&key, 3)).await?;
+    ensure!(answer.status == StatusCode::OK, "{}", answer.status);
+    Ok(())
+}
+
+/// More than the sandbox for a service that nobody owns.
+const BEYOND_THE_SANDBOX: &str = r#"
+[[service]]
+name = "tried"
+team = "team-a"
+allocation = [{ pool = "chat", baseline = 100_000, request_max = 10_000 }]
+[[exception]]
+name = "trial"
+service = "tried"
+waives = "sandbox-limit"
+owner = "Ada"
+reason = "A trial"
+"#;
 
 const TRACE_ID: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 

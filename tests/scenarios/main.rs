@@ -58,6 +58,7 @@ fn whole_weir() -> Vec<Trial> {
     vec![
         trial("the_demo_shows_a_report_within_a_minute_and_stops_cleanly", first_steps::demo),
         trial("what_is_missing_is_said_and_where_it_goes", first_steps::what_is_missing),
+        trial("weir_starts_though_its_folder_is_right_no_more", first_steps::a_folder_that_is_right_no_more),
         trial("verify_finds_a_single_token", first_steps::verify_finds_a_token),
         trial("a_request_id_and_a_trace_find_the_event", first_steps::request_finds_event),
         trial("two_thousand_mixed_requests_are_metered_to_the_token", exactness::embedded),

@@ -117,8 +117,20 @@ async fn serve(
     Ok(())
 }
 
+/// Applies the policy folder. One that was right may be so no more, because an exception has ended for instance: then nobody
+/// is shut out, and what was decided before stays in force.
 async fn apply_folder(quota: &mut Quota, files: &PolicyFiles, dir: &Path) -> anyhow::Result<()> {
-    let diff = policy::apply(quota, files, "weir up".to_owned(), checkout::commit(dir)).await?;
+    let diff = match policy::apply(quota, files, "weir up".to_owned(), checkout::commit(dir)).await {
+        Ok(diff) => diff,
+        Err(problem) if policy::current(quota).await?.pools.is_empty() => return Err(problem),
+        Err(problem) => {
+            output::note(&format!(
+                "warning: the policy folder is not applied, the policy as it stands is in force: {problem:#}"
+            ));
+            tracing::error!("the policy folder is not applied; mend it and `weir apply`");
+            return Ok(());
+        }
+    };
     tracing::info!(changes = diff.changes.len(), "policy applied");
     if !diff.changes.is_empty() {
         policy::warn(&diff);
