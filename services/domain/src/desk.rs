@@ -209,8 +209,7 @@ impl Desk {
         }
         // The ledger's time never goes back, as an author's may.
         let by = &Authorship { at: self.ledger.at(), ..by.clone() };
-        let decided = decide_change(self.ledger.terms(), by, changes, expected);
-        let mut decided = decided;
+        let mut decided = decide_change(self.ledger.terms(), by, changes, expected);
         for governed in decided.iter_mut().flatten() {
             self.tell_what_is_forgiven(&mut governed.what);
             self.ledger.evolve(&Event::Governed(governed.clone()));

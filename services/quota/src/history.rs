@@ -151,7 +151,7 @@ impl Kept {
 
 fn bytes_of(entry: &Entry) -> usize {
     let by = entry.by.as_ref().map_or(0, |by| by.author.len() + by.reason.len());
-    size_of::<Entry>() + entry.what.len() + by
+    size_of::<Entry>() + entry.what.len() + entry.of_access.len() + by
 }
 
 /// As `time.partition.offset`, for whoever asks for the next page.

@@ -56,7 +56,7 @@ pub enum ChangeRefused {
         burst: BurstId,
     },
     /// What was asked cannot be done to a burst that has come so far.
-    #[error("burst {burst} is {phase}, so it cannot be {asked}")]
+    #[error("burst {burst} is {phase}, so it cannot be {asked}{}", instead(phase, asked))]
     BurstPhase {
         /// The name.
         burst: BurstId,
@@ -112,5 +112,13 @@ impl fmt::Display for Shortage {
             ));
         }
         f.write_str(&parts.join("; "))
+    }
+}
+
+/// What may be done to a burst in place of what was asked.
+fn instead(phase: &str, asked: &str) -> &'static str {
+    match (phase, asked) {
+        ("upcoming" | "active", "denied") => "; revoke it instead",
+        _ => "",
     }
 }

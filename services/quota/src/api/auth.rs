@@ -52,9 +52,9 @@ impl Gate {
         if !matches!(rule, Rule::Open) {
             let caller = self.0.identify(request, visitor)?;
             if guarded {
-                self.0.count(&caller, rule, visitor.address()).map_err(|wait| {
-                    exhausted("too many calls of governance by the same caller; ask less often", wait)
-                })?;
+                self.0
+                    .count(&caller, rule, visitor.address())
+                    .map_err(|wait| exhausted("too many calls of governance by the same caller", wait))?;
             }
             let caller = caller.calls(rule).map_err(|denied| permission_denied(&denied))?;
             request.extensions_mut().insert(caller);
@@ -114,6 +114,7 @@ pub(super) fn permission_denied(denied: &impl std::fmt::Display) -> Status {
 
 fn exhausted(message: &str, wait: Duration) -> Status {
     let details = ErrorDetails::with_retry_info(Some(wait));
+    let message = format!("{message}; ask again in {:.1} s", wait.as_secs_f64());
     Status::with_error_details(Code::ResourceExhausted, message, details)
 }
 

@@ -5,7 +5,8 @@ use weir_domain::ids::ServiceId;
 use weir_proto::codec::{duration_from_wire, rfc3339, timestamp_from_wire};
 use weir_proto::quota::v1::refused::Retry;
 use weir_proto::quota::v1::{
-    ActiveBurst, BudgetStanding, DebtRepayment, Headroom, NextChange, NoRetry, Prospect, Refused, Sources,
+    ActiveBurst, BudgetStanding, DebtRepayment, Headroom, LimitUse, NextChange, NoRetry, Prospect, Refused,
+    Sources,
 };
 
 /// All allocations of a service, readable.
@@ -71,7 +72,7 @@ fn limits(headroom: &Headroom) -> Value {
         "holds": headroom.holds,
         "in_flight_max": headroom.in_flight_max,
         "budgets": headroom.budgets.iter().map(budget).collect::<Vec<_>>(),
-        "binding_budget": Some(&headroom.binding_budget).filter(|budget| !budget.is_empty()),
+        "binding_budget": stated(&headroom.binding_budget),
         "open_tokens_per_outage": headroom.open_tokens_per_outage,
         "shadow": headroom.shadow,
     })
@@ -110,7 +111,7 @@ fn budget(budget: &BudgetStanding) -> Value {
         "id": budget.id,
         "limit": budget.limit,
         "used": budget.used,
-        "currency": Some(&budget.currency).filter(|currency| !currency.is_empty()),
+        "currency": stated(&budget.currency),
         "hard": budget.hard,
         "start": instant(budget.start.as_ref()),
         "end": instant(budget.end.as_ref()),
@@ -142,7 +143,21 @@ fn refused(refused: &Refused) -> Value {
         "message": refused.message,
         "retry_after_secs": after,
         "never": never,
+        "budget": stated(&refused.budget),
+        "use": refused.r#use.as_ref().map(limit_use),
+        "borrowed": refused.borrowed,
+        "lent_per_minute": refused.lent_per_minute,
+        "next_change": refused.next_change.as_ref().map(change),
     })
+}
+
+/// Money is in nano-units of the currency, as on the wire.
+fn limit_use(of: &LimitUse) -> Value {
+    json!({ "used": of.used, "limit": of.limit, "asked": of.asked, "currency": stated(&of.currency) })
+}
+
+fn stated(text: &String) -> Option<&String> {
+    Some(text).filter(|text| !text.is_empty())
 }
 
 fn secs(span: Option<&prost_types::Duration>) -> Option<f64> {
@@ -177,6 +192,9 @@ mod tests {
             (&chat["binding_budget"], Value::Null),
             (&chat["prospect"]["passes"], json!(false)),
             (&chat["prospect"]["refused"]["message"], json!("it passes in 2.000 s")),
+            (&chat["prospect"]["refused"]["use"]["limit"], json!(9_000)),
+            (&chat["prospect"]["refused"]["use"]["currency"], Value::Null),
+            (&chat["prospect"]["refused"]["borrowed"], json!(700)),
         ] {
             assert_eq!(found, &expected);
         }

@@ -1,7 +1,7 @@
 //! What is shown of headroom.
 
 use super::*;
-use weir_proto::quota::v1::{NextChange, Refused};
+use weir_proto::quota::v1::{LimitUse, NextChange, Refused};
 
 pub(super) fn sample() -> Headroom {
     let at = |secs| Some(codec::timestamp_to_wire(Timestamp::from_secs(secs)));
@@ -56,7 +56,12 @@ pub(super) fn sample() -> Headroom {
         coming: vec![NextChange { at: at(3_600), what: "burst fair begins: 10 more".to_owned() }],
         prospect: Some(Prospect {
             tokens: 5_000,
-            refused: Some(Refused { message: "it passes in 2.000 s".to_owned(), ..Refused::default() }),
+            refused: Some(Refused {
+                message: "it passes in 2.000 s".to_owned(),
+                r#use: Some(LimitUse { limit: 9_000, ..LimitUse::default() }),
+                borrowed: 700,
+                ..Refused::default()
+            }),
             sources: None,
         }),
         ..Headroom::default()

@@ -27,7 +27,7 @@ impl fmt::Display for Refusal {
                 }
             }
             Self::RequestsUsed { limit, retry } => {
-                write!(f, "the {limit} requests a minute are used")?;
+                write!(f, "as many requests were made as {limit} a minute let through at once")?;
                 passes(f, *retry)
             }
             Self::InFlight { max } => {

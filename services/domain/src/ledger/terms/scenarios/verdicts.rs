@@ -104,10 +104,10 @@ fn an_approved_burst_is_revoked_not_denied() {
     requested()
         .and(approved("launch", BestEffort))
         .when([denied("launch")])
-        .then_refused_because("burst launch is upcoming, so it cannot be denied")
+        .then_refused_because("burst launch is upcoming, so it cannot be denied; revoke it instead")
         .at(10)
         .when([denied("launch")])
-        .then_refused_because("burst launch is active, so it cannot be denied")
+        .then_refused_because("burst launch is active, so it cannot be denied; revoke it instead")
         .and(revoked("launch"));
 }
 
